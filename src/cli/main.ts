@@ -1,0 +1,43 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander';
+import { EXIT, RxError } from '../base/errors.js';
+import { addDoctor } from './doctor.js';
+import { addIrqs } from './irqs.js';
+import { addLab } from './lab.js';
+import { addTrace } from './trace.js';
+import { version } from '../sys/package.js';
+
+/** Builds the command tree. Commands import their work when they run, so that start-up stays short. */
+export function program(): Command {
+  const root = new Command('rxstamp')
+    .description('When did this packet really arrive at this machine, and where did its time go?')
+    .version(version())
+    .enablePositionalOptions()
+    .showHelpAfterError('(rxstamp --help lists the commands)')
+    .exitOverride();
+  for (const add of [addTrace, addIrqs, addDoctor, addLab]) add(root);
+  return root;
+}
+
+async function main(): Promise<void> {
+  try {
+    await program().parseAsync(process.argv);
+  } catch (error) {
+    process.exitCode = report(error);
+  }
+}
+
+/** Prints what went wrong on stderr and says with which code to leave. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (error instanceof RxError) {
+    process.stderr.write(`${error.toLine()}\n`);
+    if (process.env['RXSTAMP_DEBUG'] && error.cause !== undefined) process.stderr.write(`${String(error.cause)}\n`);
+    return error.exitCode;
+  }
+  const text = error instanceof Error ? (process.env['RXSTAMP_DEBUG'] ? error.stack : error.message) : String(error);
+  process.stderr.write(`RXS_INTERNAL: ${text}. hint: run again with RXSTAMP_DEBUG=1 and report it\n`);
+  return EXIT.failure;
+}
+
+await main();

@@ -1,0 +1,143 @@
+/**
+ * THE table of stages: every place on the receive path that rxstamp can stamp, in path order, and how each kernel
+ * lets us reach it. Attaching, decoding, printing, the docs and the tests read this table; nobody types a stage name
+ * a second time.
+ *
+ * A stage has ways, best first. A way is a set of BPF programs that only work together. The first way whose programs
+ * all attach wins; the reasons against the earlier ones travel into the output. Facts behind the order: instruction
+ * counts and kernel coverage in docs/stages.md.
+ */
+
+/** How a program hangs on the kernel. Only kinds that never lose a hit to another tool's program are here. */
+export type HookKind = 'fentry' | 'tp_btf';
+
+/** One BPF program of the object file and the kernel symbol it hangs on. */
+export interface Hook {
+  readonly kind: HookKind;
+  /** Kernel function (fentry) or tracepoint (tp_btf). */
+  readonly target: string;
+  /** Name of the program in bpf/. */
+  readonly program: string;
+}
+
+/** One way to reach a stage: all of `hooks` must attach. */
+export interface Way {
+  /** How the output names it. */
+  readonly label: string;
+  readonly hooks: readonly Hook[];
+  /** True where any one of the hooks is enough: the per-packet entries, of which a driver uses one. */
+  readonly anyOf?: boolean;
+}
+
+/** A stage of the receive path. */
+export interface Stage {
+  readonly name: string;
+  /** Column heading, at most 7 characters. */
+  readonly label: string;
+  /** One sentence: what a stamp here means. */
+  readonly sentence: string;
+  readonly ways: readonly Way[];
+}
+
+const fentry = (target: string, program: string): Hook => ({ kind: 'fentry', target, program });
+const tracepoint = (target: string, program: string): Hook => ({ kind: 'tp_btf', target, program });
+
+const stages = [
+  {
+    name: 'entry',
+    label: 'entry',
+    sentence: 'hard-IRQ entry: the CPU took the interrupt, before the kernel knows whose it is',
+    ways: [
+      {
+        label: 'fentry irq_enter_rcu, claimed by __common_interrupt',
+        hooks: [fentry('irq_enter_rcu', 'irq_enter'), fentry('__common_interrupt', 'irq_vector')],
+      },
+      { label: 'fentry __common_interrupt', hooks: [fentry('__common_interrupt', 'irq_vector')] },
+      {
+        label: 'fentry irq_enter_rcu, claimed by the flow handler',
+        hooks: [
+          fentry('irq_enter_rcu', 'irq_enter'),
+          fentry('handle_edge_irq', 'irq_edge'),
+          fentry('handle_fasteoi_irq', 'irq_fasteoi'),
+        ],
+      },
+      {
+        label: 'fentry flow handler',
+        hooks: [fentry('handle_edge_irq', 'irq_edge'), fentry('handle_fasteoi_irq', 'irq_fasteoi')],
+      },
+    ],
+  },
+  {
+    name: 'isr',
+    label: 'isr',
+    sentence: "the driver's interrupt handler is about to run",
+    ways: [{ label: 'tracepoint irq_handler_entry', hooks: [tracepoint('irq_handler_entry', 'isr_entry')] }],
+  },
+  {
+    name: 'raise',
+    label: 'raise',
+    sentence: 'the handler schedules NAPI, which raises the NET_RX softirq',
+    ways: [
+      { label: 'fentry napi_schedule_prep', hooks: [fentry('napi_schedule_prep', 'napi_prep')] },
+      {
+        label: 'tracepoint softirq_raise inside the handler',
+        hooks: [tracepoint('softirq_raise', 'softirq_raise'), tracepoint('irq_handler_exit', 'isr_exit')],
+      },
+    ],
+  },
+  {
+    name: 'softirq',
+    label: 'softirq',
+    sentence: 'the NET_RX softirq starts on this CPU',
+    ways: [{ label: 'tracepoint softirq_entry', hooks: [tracepoint('softirq_entry', 'softirq_entry')] }],
+  },
+  {
+    name: 'poll',
+    label: 'poll',
+    sentence: 'this NAPI instance is polled',
+    ways: [{ label: 'fentry __napi_poll', hooks: [fentry('__napi_poll', 'napi_poll_start')] }],
+  },
+  {
+    name: 'driver',
+    label: 'driver',
+    sentence: 'the driver hands this packet to the stack: the first point that sees a packet',
+    ways: [
+      {
+        label: 'tracepoints napi_gro_receive_entry, napi_gro_frags_entry, netif_receive_skb_*entry, netif_rx_entry',
+        anyOf: true,
+        hooks: [
+          tracepoint('napi_gro_receive_entry', 'packet_gro'),
+          tracepoint('napi_gro_frags_entry', 'packet_frags'),
+          tracepoint('netif_receive_skb_entry', 'packet_receive'),
+          tracepoint('netif_receive_skb_list_entry', 'packet_list'),
+          tracepoint('netif_rx_entry', 'packet_netif_rx'),
+        ],
+      },
+    ],
+  },
+  {
+    name: 'stack',
+    label: 'stack',
+    sentence: '__netif_receive_skb_core: protocol handlers and packet sockets see the packet',
+    ways: [{ label: 'tracepoint netif_receive_skb', hooks: [tracepoint('netif_receive_skb', 'stack_core')] }],
+  },
+] as const satisfies readonly Stage[];
+
+/** Name of a stage. */
+export type StageName = (typeof stages)[number]['name'];
+
+/** All stages in path order. */
+export const STAGES: readonly (Stage & { readonly name: StageName })[] = stages;
+
+/** The stage names in path order, for option parsing and columns. */
+export const STAGE_NAMES: readonly StageName[] = stages.map((stage) => stage.name);
+
+/** Position of a stage in the ladder, 0 = earliest. */
+export function stageIndex(name: StageName): number {
+  return STAGE_NAMES.indexOf(name);
+}
+
+/** True for the name of a stage. */
+export function isStage(name: string): name is StageName {
+  return (STAGE_NAMES as readonly string[]).includes(name);
+}
