@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * From the CPU taking the interrupt to the handler scheduling NAPI. Nothing is written to a ring here (but for
+ * --interrupts): the current interrupt lies in the per-CPU state until a NAPI instance takes it.
+ */
+#pragma once
+
+static __always_inline struct rx_irq_filter *wanted_irq(u32 irq)
+{
+	struct rx_irq_filter *filter = bpf_map_lookup_elem(&irqs, &irq);
+
+	return filter && filter->wanted ? filter : NULL;
+}
+
+/* The stamp of every interrupt, timers and IPIs too: nothing is known yet but the time. Later than the CPU's entry
+ * through the IDT (which nothing can hook), earlier than tick and RCU work on an idle CPU. */
+SEC("fentry/irq_enter_rcu")
+int BPF_PROG(irq_enter)
+{
+	u64 now = bpf_ktime_get_ns();
+	u32 id;
+	struct rx_cpu *cpu = this_cpu(&id);
+
+	if (!cpu)
+		return 0;
+	cpu->enter = now;
+	cpu->active = 0; /* whatever interrupt was current has ended: hard IRQs do not nest */
+	return 0;
+}
+
+/* The interrupt gets its name. Everything that is not wanted ends here. */
+static __always_inline int claim(u64 now, u32 irq, u32 vector)
+{
+	u32 id;
+	struct rx_cpu *cpu = this_cpu(&id);
+
+	if (!cpu)
+		return 0;
+	u64 enter = cpu->enter;
+
+	cpu->enter = 0;
+	if (!irq || !wanted_irq(irq)) {
+		cpu->active = 0;
+		return 0;
+	}
+	cpu->current.entry = enter ? enter : now;
+	cpu->current.claim = now;
+	cpu->current.isr = 0;
+	cpu->current.irq = irq;
+	cpu->current.vector = vector;
+	cpu->current.cpu = id;
+	cpu->scheduled = 0;
+	cpu->active = 1;
+	return 0;
+}
+
+SEC("fentry/__common_interrupt")
+int BPF_PROG(irq_vector, struct pt_regs *regs, u32 vector)
+{
+	u64 now = bpf_ktime_get_ns();
+
+	return claim(now, irq_of_vector(vector), vector);
+}
+
+SEC("fentry/handle_edge_irq")
+int BPF_PROG(irq_edge, struct irq_desc *desc)
+{
+	u64 now = bpf_ktime_get_ns();
+
+	return claim(now, BPF_CORE_READ(desc, irq_data.irq), 0);
+}
+
+SEC("fentry/handle_fasteoi_irq")
+int BPF_PROG(irq_fasteoi, struct irq_desc *desc)
+{
+	u64 now = bpf_ktime_get_ns();
+
+	return claim(now, BPF_CORE_READ(desc, irq_data.irq), 0);
+}
+
+/* Remembers the interrupt until its NAPI is polled; only where that NAPI cannot be seen being scheduled. A second
+ * interrupt of the same line keeps the first one's times. */
+static __always_inline void pend(struct rx_cpu *cpu, struct rx_irq_filter *filter)
+{
+	u32 free = 0;
+
+	cpu->pending_slot = 0;
+#pragma unroll
+	for (u32 i = 0; i < RX_PENDING; i++) {
+		struct rx_pending *slot = &cpu->pending[i];
+
+		if (!(slot->cause.flags & RX_CAUSE_VALID)) {
+			if (!free)
+				free = i + 1;
+		} else if (slot->cause.irq == cpu->current.irq) {
+			slot->cause.again++;
+			return;
+		}
+	}
+	if (!free) {
+		cpu->loss.napi_evicted++;
+		return;
+	}
+	struct rx_pending *slot = &cpu->pending[(free - 1) & (RX_PENDING - 1)];
+
+	slot->cause = cpu->current;
+	slot->cause.raise = 0;
+	slot->cause.again = 0;
+	slot->cause.flags = RX_CAUSE_VALID;
+	slot->ifindex = filter->ifindex;
+	slot->queue = filter->queue;
+	cpu->pending_slot = free;
+}
+
+SEC("tp_btf/irq_handler_entry")
+int BPF_PROG(isr_entry, int irq, struct irqaction *action)
+{
+	u64 now = bpf_ktime_get_ns();
+	u32 id;
+	struct rx_cpu *cpu = this_cpu(&id);
+
+	if (!cpu)
+		return 0;
+	if (rx_entry_hooked) {
+		/* A shared line runs several handlers: the first one's time stays. */
+		if (cpu->active && cpu->current.irq == irq && !cpu->current.isr)
+			cpu->current.isr = now;
+		if (rx_prep_hooked)
+			return 0;
+	}
+	struct rx_irq_filter *filter = wanted_irq(irq);
+
+	if (!filter) {
+		cpu->active = 0;
+		return 0;
+	}
+	if (!rx_entry_hooked) {
+		cpu->current.entry = 0;
+		cpu->current.claim = 0;
+		cpu->current.isr = now;
+		cpu->current.irq = irq;
+		cpu->current.vector = 0;
+		cpu->current.cpu = id;
+		cpu->scheduled = 0;
+		cpu->active = 1;
+	}
+	if (!rx_prep_hooked)
+		pend(cpu, filter);
+	return 0;
+}
+
+static __always_inline void write_irq(struct rx_cpu *cpu, u32 id, u64 now)
+{
+	u32 ring = rx_possible_cpus + id;
+	struct rx_irq *record =
+		ring_reserve(ring, cpu->irq_head, &cpu->irq_tail_seen, sizeof(*record), 0);
+
+	if (!record) {
+		cpu->loss.irqs_ring_full++;
+		return;
+	}
+	record->kind = RX_IRQ;
+	record->flags = 0;
+	record->size = sizeof(*record);
+	record->irq = cpu->current.irq;
+	record->entry = cpu->current.entry;
+	record->claim = cpu->current.claim;
+	record->isr = cpu->current.isr;
+	record->exit = now;
+	record->vector = cpu->current.vector;
+	record->cpu = id;
+	record->scheduled = cpu->scheduled;
+	ring_commit(&cpu->irq_head, sizeof(*record));
+}
+
+SEC("tp_btf/irq_handler_exit")
+int BPF_PROG(isr_exit, int irq, struct irqaction *action, int ret)
+{
+	u64 now = bpf_ktime_get_ns();
+	u32 id;
+	struct rx_cpu *cpu = this_cpu(&id);
+
+	if (!cpu || !cpu->active || cpu->current.irq != irq)
+		return 0;
+	cpu->active = 0;
+	if (rx_interrupts && (!rx_cpu_only || cpu->on))
+		write_irq(cpu, id, now);
+	return 0;
+}
+
+/* The handler schedules a NAPI instance: from here the interrupt belongs to it. Also when it was scheduled already
+ * (napi_schedule_prep then returns false and sets NAPIF_STATE_MISSED): the next poll is then this interrupt's. */
+SEC("fentry/napi_schedule_prep")
+int BPF_PROG(napi_prep, struct napi_struct *napi)
+{
+	u64 now = bpf_ktime_get_ns();
+	u32 id;
+	struct rx_cpu *cpu = this_cpu(&id);
+
+	if (!cpu || !cpu->active)
+		return 0;
+	if (!rx_exit_hooked && !in_hardirq()) {
+		cpu->active = 0;
+		return 0;
+	}
+	struct rx_napi *slot = napi_slot(cpu, napi->napi_id);
+
+	if (!slot)
+		return 0;
+	u32 scheduled = napi->state & 1; /* NAPIF_STATE_SCHED */
+
+	cpu->scheduled = slot->napi_id;
+	slot->irq = cpu->current.irq;
+	/* A cause that waits while nothing was scheduled is stale (the NAPI was disabled meanwhile): replaced. */
+	if (scheduled && (slot->cause.flags & RX_CAUSE_VALID)) {
+		slot->cause.again++;
+		return 0;
+	}
+	slot->cause.entry = cpu->current.entry;
+	slot->cause.claim = cpu->current.claim;
+	slot->cause.isr = cpu->current.isr;
+	slot->cause.raise = now;
+	slot->cause.irq = cpu->current.irq;
+	slot->cause.vector = cpu->current.vector;
+	slot->cause.cpu = cpu->current.cpu;
+	slot->cause.again = 0;
+	barrier();
+	*(volatile u32 *)&slot->cause.flags =
+		RX_CAUSE_VALID | (scheduled ? RX_CAUSE_MISSED : 0);
+	return 0;
+}
+
+#define NET_RX_SOFTIRQ 3
+
+/* Without a hook on NAPI scheduling: NET_RX raised inside the handler. The vector is compared first because most
+ * softirqs are others; one compare is below what the clock resolves. */
+SEC("tp_btf/softirq_raise")
+int BPF_PROG(softirq_raise, unsigned int vec)
+{
+	if (vec != NET_RX_SOFTIRQ)
+		return 0;
+	u64 now = bpf_ktime_get_ns();
+	u32 id;
+	struct rx_cpu *cpu = this_cpu(&id);
+
+	if (!cpu || !cpu->active || !cpu->pending_slot)
+		return 0;
+	struct rx_pending *slot = &cpu->pending[(cpu->pending_slot - 1) & (RX_PENDING - 1)];
+
+	if (!slot->cause.raise)
+		slot->cause.raise = now;
+	return 0;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * Which context a program runs in, and which IRQ a vector is.
+ */
+#pragma once
+
+extern struct irq_desc *vector_irq[256] __ksym __weak;
+extern const struct pcpu_hot pcpu_hot __ksym __weak;
+extern const int __preempt_count __ksym __weak;
+
+#define HARDIRQ_MASK 0x000f0000 /* include/linux/preempt.h: 4 bits above 8 of preemption and 8 of softirq */
+
+/* True in a hard interrupt. Where the kernel's BTF has no per-CPU variables (5.10), isr_exit ends rx_cpu.active
+ * instead, and this may say yes too often. */
+static __always_inline int in_hardirq(void)
+{
+	if (&pcpu_hot) {
+		const struct pcpu_hot *hot = bpf_this_cpu_ptr(&pcpu_hot);
+
+		return hot->preempt_count & HARDIRQ_MASK;
+	}
+	if (&__preempt_count)
+		return *(const int *)bpf_this_cpu_ptr(&__preempt_count) & HARDIRQ_MASK;
+	return 1;
+}
+
+/* The IRQ behind a vector of this CPU, 0 when there is none. Vectors are per CPU and move with the affinity, so the
+ * kernel's own table is asked at every interrupt. VECTOR_UNUSED is NULL; SHUTDOWN and RETRIGGERED are small errors. */
+static __always_inline u32 irq_of_vector(u32 vector)
+{
+	struct irq_desc **table, *desc;
+
+	if (!vector_irq)
+		return 0;
+	table = bpf_this_cpu_ptr(&vector_irq);
+	desc = table[vector & 0xff];
+	if (!desc || (unsigned long)desc >= -4095UL)
+		return 0;
+	return BPF_CORE_READ(desc, irq_data.irq);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * The few kernel types that the programs read, by hand. preserve_access_index makes clang record every field access
+ * as a CO-RE relocation, so only names and types matter here, not offsets; a field that a kernel lacks must be asked
+ * for with bpf_core_field_exists first.
+ */
+#pragma once
+
+typedef unsigned char __u8;
+typedef unsigned short __u16;
+typedef unsigned int __u32;
+typedef unsigned long long __u64;
+typedef signed int __s32;
+typedef signed long long __s64;
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u32 __wsum;
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;
+typedef __s32 s32;
+
+#define NULL ((void *)0)
+
+enum { BPF_MAP_TYPE_ARRAY = 2 };
+enum { BPF_F_MMAPABLE = 1024 };
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct pt_regs {
+	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di;
+};
+
+struct net_device {
+	int ifindex;
+};
+
+struct sk_buff {
+	struct net_device *dev;
+	unsigned int len;
+	unsigned int data_len;
+	__u16 queue_mapping;
+	__u32 hash;
+	__be16 protocol;
+	__u16 vlan_tci;
+	unsigned int napi_id;
+	unsigned char *data;
+};
+
+struct napi_struct {
+	unsigned long state;
+	struct net_device *dev;
+	unsigned int napi_id;
+};
+
+struct irqaction {
+	unsigned int irq;
+};
+
+struct irq_data {
+	unsigned int irq;
+};
+
+struct irq_desc {
+	struct irq_data irq_data;
+};
+
+/* 6.2 to 6.14: aed6bf0c9b7b "x86/percpu: Move preempt_count next to current_task" put it into pcpu_hot;
+ * 6.15 took it out again (46e8fff6d45f "x86/preempt: Move preempt count to percpu hot section"). */
+struct pcpu_hot {
+	int preempt_count;
+};
+
+#pragma clang attribute pop

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * The packet at the driver stage, and its later stages. This is the path that runs once per packet: one clock read,
+ * the fields, one store of each. No hash map, no copy through a helper where the kernel can do without.
+ */
+#pragma once
+
+/* 6.2, a35b9af4ec2c "bpf: Add a kfunc for generic type cast": plain loads from any address, faults read as 0. */
+extern void *bpf_rdonly_cast(void *obj, __u32 btf_id) __ksym __weak;
+
+/* How the header bytes are fetched: packet programs come twice, the reader loads one of each pair. */
+enum fetch { FETCH_CAST, FETCH_PROBE };
+
+static __always_inline void fetch_header(u64 *to, unsigned char *from, enum fetch how)
+{
+	if (how == FETCH_CAST) {
+		/* pt_regs: a struct of plain words that every x86 kernel has in its BTF. */
+		struct pt_regs *words =
+			bpf_rdonly_cast(from, bpf_core_type_id_kernel(struct pt_regs));
+
+		to[0] = words->r15;
+		to[1] = words->r14;
+		to[2] = words->r13;
+		to[3] = words->r12;
+		to[4] = words->bp;
+		to[5] = words->bx;
+	} else {
+		bpf_probe_read_kernel(to, RX_HEADER_BYTES, from);
+	}
+}
+
+static __always_inline int packet(struct sk_buff *skb, u64 now, u32 flags, enum fetch how)
+{
+	if (rx_ifindex && skb->dev->ifindex != rx_ifindex)
+		return 0;
+	u16 queue = skb->queue_mapping;
+
+	if (rx_queue && queue && queue != rx_queue)
+		return 0;
+	u32 id;
+	struct rx_cpu *cpu = this_cpu(&id);
+
+	if (!cpu || (rx_cpu_only && !cpu->on))
+		return 0;
+	u32 napi_id = bpf_core_field_exists(skb->napi_id) ? skb->napi_id : 0;
+
+	if (rx_has_irqs) {
+		/* Another id: the end of the poll before was not seen. Drivers that bypass GRO leave it 0. */
+		if (!cpu->poll.open ||
+		    (napi_id && cpu->poll.napi_id && cpu->poll.napi_id != napi_id))
+			begin(cpu, napi_id, skb->dev->ifindex, queue, 0);
+		if (rx_irq_only && !cpu->poll.wanted)
+			return 0;
+		flags |= RX_PACKET_OPENED;
+	}
+	if (!ring_enter(cpu))
+		return 0;
+	struct rx_packet *record = ring_reserve(id, cpu->head, &cpu->tail_seen, sizeof(*record),
+						rx_has_irqs ? sizeof(struct rx_poll) : 0);
+
+	if (!record) {
+		cpu->loss.packets_ring_full++;
+		cpu->poll.lost++;
+		ring_leave(cpu);
+		return 0;
+	}
+	u32 len = skb->len;
+	u32 linear = len - skb->data_len;
+
+	record->kind = RX_PACKET;
+	record->flags = flags;
+	record->size = sizeof(*record);
+	record->len = len;
+	record->driver = now;
+	record->skb = (u64)skb;
+	record->hash = skb->hash;
+	record->protocol = skb->protocol;
+	record->vlan = skb->vlan_tci;
+	record->napi_id = napi_id;
+	record->queue = queue;
+	record->caplen = linear > RX_HEADER_BYTES ? RX_HEADER_BYTES : linear;
+	fetch_header((u64 *)record->header, skb->data, how);
+	cpu->poll.packets++;
+	ring_commit(&cpu->head, sizeof(*record));
+	ring_leave(cpu);
+	return 0;
+}
+
+/* Body once, hook twice: NAME fetches headers by cast, NAME_probe by helper. */
+#define PACKET_HOOK(tracepoint, name, flags)                                                       \
+	SEC("tp_btf/" #tracepoint)                                                                 \
+	int BPF_PROG(name, struct sk_buff *skb)                                                    \
+	{                                                                                          \
+		u64 now = bpf_ktime_get_ns();                                                      \
+                                                                                                   \
+		return packet(skb, now, flags, FETCH_CAST);                                        \
+	}                                                                                          \
+	SEC("tp_btf/" #tracepoint)                                                                 \
+	int BPF_PROG(name##_probe, struct sk_buff *skb)                                            \
+	{                                                                                          \
+		u64 now = bpf_ktime_get_ns();                                                      \
+                                                                                                   \
+		return packet(skb, now, flags, FETCH_PROBE);                                       \
+	}
+
+PACKET_HOOK(napi_gro_receive_entry, packet_gro, 0)
+PACKET_HOOK(napi_gro_frags_entry, packet_frags, RX_PACKET_FRAGS)
+PACKET_HOOK(netif_receive_skb_entry, packet_receive, 0)
+PACKET_HOOK(netif_receive_skb_list_entry, packet_list, 0)
+PACKET_HOOK(netif_rx_entry, packet_netif_rx, 0)
+
+/* A later stage of a packet, joined to it by the reader. Which one is `stage`: the index in src/stages.ts. */
+static __always_inline int later_stage(struct sk_buff *skb, u64 now, u32 stage)
+{
+	if (rx_ifindex && skb->dev->ifindex != rx_ifindex)
+		return 0;
+	u32 id;
+	struct rx_cpu *cpu = this_cpu(&id);
+
+	if (!cpu || (rx_cpu_only && !cpu->on))
+		return 0;
+	if (rx_irq_only) {
+		struct rx_napi *slot =
+			napi_slot(cpu, bpf_core_field_exists(skb->napi_id) ? skb->napi_id : 0);
+
+		if (slot && !slot->irq)
+			return 0;
+	}
+	if (!ring_enter(cpu))
+		return 0;
+	struct rx_stage *record = ring_reserve(id, cpu->head, &cpu->tail_seen, sizeof(*record),
+					       rx_has_irqs ? sizeof(struct rx_poll) : 0);
+
+	if (record) {
+		record->kind = RX_STAGE;
+		record->stage = stage;
+		record->size = sizeof(*record);
+		record->cpu = id;
+		record->time = now;
+		record->skb = (u64)skb;
+		ring_commit(&cpu->head, sizeof(*record));
+	} else {
+		cpu->loss.stages_ring_full++;
+	}
+	ring_leave(cpu);
+	return 0;
+}
+
+const volatile u32 rx_stage_stack = 0; /* index of the stack stage in the table */
+
+SEC("tp_btf/netif_receive_skb")
+int BPF_PROG(stack_core, struct sk_buff *skb)
+{
+	u64 now = bpf_ktime_get_ns();
+
+	return later_stage(skb, now, rx_stage_stack);
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * The NAPI poll: takes the interrupt that led to it, and closes its packets with one record.
+ */
+#pragma once
+
+SEC("tp_btf/softirq_entry")
+int BPF_PROG(softirq_entry, unsigned int vec)
+{
+	if (vec != NET_RX_SOFTIRQ)
+		return 0;
+	u64 now = bpf_ktime_get_ns();
+	u32 id;
+	struct rx_cpu *cpu = this_cpu(&id);
+
+	if (cpu)
+		cpu->softirq = now;
+	return 0;
+}
+
+/* Moves the waiting cause of a NAPI into the open poll. Written by the interrupt's CPU, taken by the polling one;
+ * VALID is set last and cleared last, and a writer that finds it set leaves the times alone, so they cannot tear. */
+static __always_inline void take_from_napi(struct rx_open_poll *poll, struct rx_napi *slot)
+{
+	if (!(*(volatile u32 *)&slot->cause.flags & RX_CAUSE_VALID))
+		return;
+	poll->cause = slot->cause;
+	poll->flags |= RX_POLL_CAUSED;
+	barrier();
+	*(volatile u32 *)&slot->cause.flags = 0;
+}
+
+/* The same from the interrupts pending on this CPU: the interface must agree, and the queue where both are known. */
+static __always_inline void take_from_pending(struct rx_cpu *cpu, u32 ifindex, u32 queue)
+{
+	struct rx_open_poll *poll = &cpu->poll;
+	u32 found = 0;
+
+#pragma unroll
+	for (u32 i = 0; i < RX_PENDING; i++) {
+		struct rx_pending *slot = &cpu->pending[i];
+
+		if (!(slot->cause.flags & RX_CAUSE_VALID) || slot->ifindex != ifindex)
+			continue;
+		if (queue && slot->queue && slot->queue != queue)
+			continue;
+		if (found++)
+			continue;
+		poll->cause = slot->cause;
+		poll->flags |= RX_POLL_CAUSED;
+		slot->cause.flags = 0;
+	}
+	if (found > 1)
+		poll->flags |= RX_POLL_AMBIGUOUS;
+}
+
+static __always_inline void open_poll(struct rx_cpu *cpu, u64 start)
+{
+	struct rx_open_poll *poll = &cpu->poll;
+
+	poll->start = start;
+	poll->softirq = cpu->softirq;
+	poll->packets = 0;
+	poll->lost = 0;
+	poll->flags = start ? RX_POLL_STARTED : 0;
+	poll->wanted = 1;
+	poll->open = 1;
+}
+
+/* Opens the poll of a NAPI instance, if it is one of ours. */
+static __always_inline void begin(struct rx_cpu *cpu, u32 napi_id, u32 ifindex, u32 queue, u64 start)
+{
+	struct rx_napi *slot = napi_slot(cpu, napi_id);
+
+	open_poll(cpu, start);
+	cpu->poll.napi_id = napi_id;
+	if (rx_prep_hooked) {
+		if (slot)
+			take_from_napi(&cpu->poll, slot);
+	} else {
+		take_from_pending(cpu, ifindex, queue);
+		if (slot && (cpu->poll.flags & RX_POLL_CAUSED))
+			slot->irq = cpu->poll.cause.irq;
+	}
+	if (rx_irq_only && !(slot && slot->irq) && !(cpu->poll.flags & RX_POLL_CAUSED))
+		cpu->poll.wanted = 0;
+}
+
+SEC("fentry/__napi_poll")
+int BPF_PROG(napi_poll_start, struct napi_struct *napi)
+{
+	u64 now = bpf_ktime_get_ns();
+	u32 id;
+	struct rx_cpu *cpu = this_cpu(&id);
+
+	if (!cpu)
+		return 0;
+	cpu->poll.open = 0;
+	if (!napi->napi_id || (rx_ifindex && napi->dev->ifindex != rx_ifindex))
+		return 0;
+	begin(cpu, napi->napi_id, rx_ifindex, 0, now);
+	return 0;
+}
+
+static __always_inline void write_poll(struct rx_cpu *cpu, u32 id, u64 now, struct napi_struct *napi,
+				       int work, int budget, struct rx_napi *slot)
+{
+	struct rx_open_poll *poll = &cpu->poll;
+	struct rx_poll *record;
+
+	record = ring_reserve(id, cpu->head, &cpu->tail_seen, sizeof(*record), 0);
+	if (!record) {
+		/* Only a poll without packets can come here: packets keep room for their poll. */
+		cpu->loss.irqs_ring_full++;
+		return;
+	}
+	record->kind = RX_POLL;
+	record->flags = poll->flags;
+	record->size = sizeof(*record);
+	record->packets = poll->packets;
+	record->end = now;
+	record->start = poll->start;
+	record->softirq = poll->softirq;
+	record->previous_end = slot ? slot->previous_end : 0;
+	record->previous_work = slot ? slot->previous_work : 0;
+	if (poll->flags & RX_POLL_CAUSED)
+		record->cause = poll->cause;
+	record->work = work;
+	record->budget = budget;
+	record->napi_id = napi->napi_id;
+	record->ifindex = napi->dev->ifindex;
+	record->cpu = id;
+	record->pid = bpf_get_current_pid_tgid();
+	record->lost = poll->lost;
+	ring_commit(&cpu->head, sizeof(*record));
+}
+
+/* Fires behind the driver's poll function. napi->dev is NULL for the backlog, which has no NAPI id either. */
+SEC("tp_btf/napi_poll")
+int BPF_PROG(napi_poll_end, struct napi_struct *napi, int work, int budget)
+{
+	u64 now = bpf_ktime_get_ns();
+	u32 id;
+	struct rx_cpu *cpu = this_cpu(&id);
+
+	if (!cpu)
+		return 0;
+	u32 napi_id = napi->napi_id;
+
+	if (!napi_id || (rx_ifindex && napi->dev->ifindex != rx_ifindex)) {
+		cpu->poll.open = 0;
+		return 0;
+	}
+	struct rx_napi *slot = napi_slot(cpu, napi_id);
+
+	/* An empty poll without a start hook: it used up the interrupt all the same. */
+	if (!cpu->poll.open)
+		begin(cpu, napi_id, napi->dev->ifindex, 0, 0);
+	if (cpu->poll.packets || cpu->poll.lost)
+		write_poll(cpu, id, now, napi, work, budget, slot);
+	if (slot) {
+		slot->previous_end = now;
+		slot->previous_work = work;
+	}
+	cpu->poll.open = 0;
+	return 0;
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * The one header that the kernel side and the reader share: what lies in the rings and in the per-CPU state.
+ * src/method/ebpf/layout.gen.ts is generated from the BTF of these structs; CI checks that it is current.
+ *
+ * All times are nanoseconds of CLOCK_MONOTONIC (bpf_ktime_get_ns). All integers are little endian, as the CPU has
+ * them, except `protocol`, which is in network order as the skb holds it.
+ */
+#pragma once
+
+/* A ring is a row of chunks. A record may run over the end of its chunk into the slack, so it is never split. */
+#define RX_CHUNK_BYTES 65536
+#define RX_SLACK_BYTES 256
+
+/* Header bytes kept per packet: IPv6 (40) + one VLAN tag (4) + ports (4). */
+#define RX_HEADER_BYTES 48
+
+#define RX_MAX_IRQS 4096
+#define RX_MAX_NAPIS 1024
+#define RX_PENDING 4
+
+enum rx_kind {
+	RX_PACKET = 1, /* a packet at the driver stage */
+	RX_POLL = 2,   /* the end of a NAPI poll: closes the packets before it in this ring */
+	RX_IRQ = 3,    /* one interrupt, only with --interrupts */
+	RX_STAGE = 4,  /* a later stage of one packet, keyed by its skb */
+};
+
+/* rx_packet.flags */
+enum rx_packet_flag {
+	RX_PACKET_FRAGS = 1, /* napi_gro_frags: data starts at the Ethernet header, or lies in fragments */
+	RX_PACKET_OPENED = 2, /* belongs to the poll that the next RX_POLL of this ring closes */
+};
+
+/* rx_poll.flags */
+enum rx_poll_flag {
+	RX_POLL_CAUSED = 1,    /* an interrupt of this NAPI (the fields irq..raise) led to this poll */
+	RX_POLL_STARTED = 2,   /* `start` was stamped by a hook, not inferred */
+	RX_POLL_AMBIGUOUS = 4, /* several interrupts were pending and nothing told them apart */
+};
+
+/* rx_cause.flags */
+enum rx_cause_flag {
+	RX_CAUSE_VALID = 1, /* written last, cleared by whoever takes the cause */
+	RX_CAUSE_MISSED = 2, /* the NAPI was scheduled already when the interrupt came (NAPIF_STATE_MISSED) */
+};
+
+struct rx_packet {
+	__u8 kind;
+	__u8 flags;
+	__u16 size;
+	__u32 len; /* bytes from the network header on, as skb->len is at this point */
+	__u64 driver;
+	__u64 skb;
+	__u32 hash;
+	__u16 protocol;
+	__u16 vlan;
+	__u32 napi_id;
+	__u16 queue; /* receive queue + 1, 0: the driver does not record it */
+	__u16 caplen;
+	__u8 header[RX_HEADER_BYTES];
+};
+
+/* What led to a poll: one interrupt, from the CPU's entry to the NAPI schedule. A time of 0 was not stamped. */
+struct rx_cause {
+	__u64 entry;
+	__u64 claim; /* when the hook that knows the vector ran */
+	__u64 isr;
+	__u64 raise;
+	__u32 irq;
+	__u16 vector;
+	__u16 cpu;
+	__u32 again; /* further interrupts of this NAPI before its poll; the times are the first one's */
+	__u32 flags;
+};
+
+struct rx_poll {
+	__u8 kind;
+	__u8 flags;
+	__u16 size;
+	__u32 packets; /* records of this poll in this ring */
+	__u64 end;
+	__u64 start;
+	__u64 softirq;
+	__u64 previous_end; /* end of this NAPI's poll before, 0: none seen */
+	struct rx_cause cause;
+	__s32 work;
+	__s32 budget;
+	__s32 previous_work;
+	__u32 napi_id;
+	__u32 ifindex;
+	__u32 cpu;
+	__u32 pid; /* 0: idle task, the poll ran on interrupt exit or from another task's softirq */
+	__u32 lost; /* packets of this poll that found the ring full */
+};
+
+struct rx_irq {
+	__u8 kind;
+	__u8 flags;
+	__u16 size;
+	__u32 irq;
+	__u64 entry;
+	__u64 claim;
+	__u64 isr;
+	__u64 exit;
+	__u16 vector;
+	__u16 cpu;
+	__u32 scheduled; /* napi_id of the NAPI that this interrupt scheduled, 0: none */
+};
+
+struct rx_stage {
+	__u8 kind;
+	__u8 stage;
+	__u16 size;
+	__u32 cpu;
+	__u64 time;
+	__u64 skb;
+};
+
+/* Losses per CPU, by cause. Read in place by the reader. */
+struct rx_loss {
+	__u64 packets_ring_full;
+	__u64 stages_ring_full;
+	__u64 irqs_ring_full;
+	__u64 recursion;    /* a hook ran inside another one's ring write on this CPU */
+	__u64 napi_evicted; /* two NAPI instances wanted the same slot: the older one's interrupt is forgotten */
+};
+
+/* The poll that is open on a CPU. */
+struct rx_open_poll {
+	__u64 start;
+	__u64 softirq;
+	struct rx_cause cause;
+	__u32 packets;
+	__u32 lost;
+	__u32 napi_id; /* 0: not known yet */
+	__u8 open;
+	__u8 wanted;
+	__u8 flags;
+	__u8 pad;
+};
+
+/* An interrupt that raised NET_RX and waits for its poll; only where NAPI scheduling itself cannot be hooked. */
+struct rx_pending {
+	struct rx_cause cause;
+	__u32 ifindex;
+	__u32 queue; /* receive queue + 1, 0: unknown */
+};
+
+/* One per possible CPU. `head` and `loss` are read by the reader through mmap, `on` is set by it. */
+struct rx_cpu {
+	__u32 head;      /* softirq ring: bytes written, modulo 2^32 */
+	__u32 tail_seen; /* the reader's position when we last looked */
+	__u32 irq_head;
+	__u32 irq_tail_seen;
+	__u32 on; /* 0: this CPU is filtered out */
+	__u32 busy;
+	struct rx_loss loss;
+	/* the interrupt being served */
+	__u64 enter; /* irq_enter_rcu, not yet claimed */
+	__u32 active;
+	__u32 pending_slot; /* index + 1 into pending of the active interrupt */
+	__u32 scheduled;
+	__u32 pad;
+	struct rx_cause current;
+	__u64 softirq;
+	struct rx_open_poll poll;
+	struct rx_pending pending[RX_PENDING];
+} __attribute__((aligned(64)));
+
+/* The reader's position in a ring; a line of its own, so that the reader does not slow the writer. */
+struct rx_tail {
+	__u32 position;
+	__u32 pad[15];
+};
+
+/* Per IRQ number, filled before attaching. */
+struct rx_irq_filter {
+	__u32 wanted;
+	__u32 ifindex;
+	__u32 queue; /* receive queue + 1, 0: unknown */
+	__u32 pad;
+};
+
+/* Per NAPI instance, at napi_id modulo RX_MAX_NAPIS. */
+struct rx_napi {
+	struct rx_cause cause;
+	__u64 previous_end;
+	__s32 previous_work;
+	__u32 napi_id;
+	__u32 irq; /* last interrupt seen for it, 0: none */
+	__u32 pad;
+} __attribute__((aligned(64)));

@@ -1,0 +1,245 @@
+/**
+ * libbpf.so.1 through koffi: one line per C function, and the fixed order open, configure, load, attach, close.
+ * Who frees: {@link BpfObject.close} frees links, programs and maps; nothing is pinned, so the kernel frees the same
+ * when the process dies. Everything runs on the calling thread; no callback survives a call.
+ */
+import koffi from 'koffi';
+import { RxError } from '../base/errors.js';
+import { errnoText, formatVaList } from './libc.js';
+
+type Pointer = bigint | null;
+
+function loadLibrary(): koffi.IKoffiLib {
+  try {
+    return koffi.load('libbpf.so.1');
+  } catch (cause) {
+    throw new RxError('RXS_NO_LIBBPF', {
+      doing: 'loading libbpf.so.1',
+      why: 'the library is not installed',
+      hint: 'apt-get install libbpf1 (version 1.1 or newer)',
+      cause,
+    });
+  }
+}
+
+const library = loadLibrary();
+const c = {
+  setPrint: library.func('void *libbpf_set_print(void *fn)'),
+  open: library.func('void *bpf_object__open_mem(const void *bytes, size_t size, void *options)'),
+  load: library.func('int bpf_object__load(void *object)'),
+  close: library.func('void bpf_object__close(void *object)'),
+  findProgram: library.func('void *bpf_object__find_program_by_name(void *object, const char *name)'),
+  nextProgram: library.func('void *bpf_object__next_program(void *object, void *program)'),
+  programName: library.func('const char *bpf_program__name(void *program)'),
+  setAutoload: library.func('int bpf_program__set_autoload(void *program, bool on)'),
+  programFd: library.func('int bpf_program__fd(void *program)'),
+  attach: library.func('void *bpf_program__attach(void *program)'),
+  destroyLink: library.func('int bpf_link__destroy(void *link)'),
+  findMap: library.func('void *bpf_object__find_map_by_name(void *object, const char *name)'),
+  setMaxEntries: library.func('int bpf_map__set_max_entries(void *map, uint32_t entries)'),
+  valueSize: library.func('uint32_t bpf_map__value_size(void *map)'),
+  mapFd: library.func('int bpf_map__fd(void *map)'),
+  initialValue: library.func('void *bpf_map__initial_value(void *map, _Out_ size_t *size)'),
+  vmlinuxBtf: library.func('void *btf__load_vmlinux_btf()'),
+  freeBtf: library.func('void btf__free(void *btf)'),
+  findBtf: library.func('int btf__find_by_name_kind(void *btf, const char *name, uint32_t kind)'),
+  progLoad: library.func(
+    'int bpf_prog_load(int type, const char *name, const char *license, const void *insns, size_t count, void *options)',
+  ),
+  rawTracepointOpen: library.func('int bpf_raw_tracepoint_open(const char *name, int program)'),
+  infoByFd: library.func('int bpf_obj_get_info_by_fd(int fd, void *info, _Inout_ uint32_t *size)'),
+  possibleCpus: library.func('int libbpf_num_possible_cpus()'),
+};
+
+/** libbpf functions for other doors in src/sys; not for other rooms. */
+export const libbpf: Readonly<typeof c> = c;
+
+const PrintCallback = koffi.pointer(koffi.proto('int RxstampPrint(int level, const char *format, void *args)'));
+let logLines: string[] = [];
+const printer = koffi.register((level: number, format: string, args: unknown): number => {
+  if (level <= 1) logLines.push(formatVaList(format, args).trimEnd());
+  return 0;
+}, PrintCallback);
+c.setPrint(printer);
+
+/** What libbpf and the verifier said since the last call: the last useful lines first in the error, all in `cause`. */
+function takeLog(): { short: string; whole: string } {
+  const whole = logLines.join('\n');
+  logLines = [];
+  const lines = whole.split('\n').filter((line) => line.trim() !== '' && !/^(--|processed )/.test(line));
+  const last = lines.findLast((line) => !/failed to load|libbpf: (prog|failed)/.test(line)) ?? lines.at(-1) ?? '';
+  const more = lines.length > 1 ? ` (${lines.length - 1} more lines with RXSTAMP_DEBUG=1)` : '';
+  return { short: `${last.trim().replace(/^libbpf: /, '')}${more}`, whole };
+}
+
+/** BTF kinds that rxstamp asks for. */
+export const BTF_KIND = { FUNC: 12, VAR: 14, TYPEDEF: 8 } as const;
+
+/** Answers whether names are in the running kernel's BTF. */
+export interface KernelBtf {
+  has(name: string, kind: keyof typeof BTF_KIND): boolean;
+  /** Type id of a name, negative when absent. */
+  id(name: string, kind: keyof typeof BTF_KIND): number;
+  close(): void;
+}
+
+/** Opens the kernel's BTF; undefined where the kernel has none. Costs some 20 ms: libbpf indexes 100,000 types. */
+export function openKernelBtf(): KernelBtf | undefined {
+  const btf = c.vmlinuxBtf() as Pointer;
+  logLines = [];
+  if (btf === null || btf === 0n) return undefined;
+  const id = (name: string, kind: keyof typeof BTF_KIND): number => c.findBtf(btf, name, BTF_KIND[kind]) as number;
+  return { id, has: (name, kind) => id(name, kind) > 0, close: () => c.freeBtf(btf) };
+}
+
+/** Number of possible CPUs: what per-CPU memory must be sized for. */
+export function possibleCpus(): number {
+  return c.possibleCpus() as number;
+}
+
+/** An opened BPF object file. Configure it, then load(), then attach(). */
+export class BpfObject {
+  private readonly links: Pointer[] = [];
+  private constructor(
+    private object: Pointer,
+    private readonly name: string,
+  ) {}
+
+  /** Opens object bytes. `name` is for messages. Error: RXS_BAD_OBJECT. */
+  static open(bytes: Uint8Array, name: string): BpfObject {
+    const object = c.open(bytes, bytes.length, null) as Pointer;
+    if (object === null) {
+      const log = takeLog();
+      throw new RxError('RXS_BAD_OBJECT', {
+        doing: 'opening the BPF object',
+        subject: name,
+        why: log.short === '' ? 'not a BPF object file' : log.short,
+        hint: 'build it again with `npm run build`, or reinstall rxstamp',
+        cause: log.whole,
+      });
+    }
+    return new BpfObject(object, name);
+  }
+
+  /** Names of all programs in the file. */
+  programs(): string[] {
+    const names: string[] = [];
+    for (let p = c.nextProgram(this.object, null) as Pointer; p; p = c.nextProgram(this.object, p) as Pointer) {
+      names.push(c.programName(p) as string);
+    }
+    return names;
+  }
+
+  /** Loads only these programs; the others cost nothing. */
+  select(programs: ReadonlySet<string>): void {
+    for (const name of this.programs()) c.setAutoload(this.program(name), programs.has(name));
+  }
+
+  /** Sets how many entries a map has. Before load(). */
+  resize(map: string, entries: number): void {
+    c.setMaxEntries(this.map(map), entries);
+  }
+
+  /** Size of one value of a map in bytes, rounded up to 8 as the kernel lays arrays out. */
+  valueSize(map: string): number {
+    return ((c.valueSize(this.map(map)) as number) + 7) & ~7;
+  }
+
+  /** The read-only data section's initial bytes, to be written before load(). */
+  rodata(): DataView {
+    const size = [0];
+    const address = c.initialValue(this.map('.rodata'), size) as Pointer;
+    if (!address) throw this.failure('RXS_BAD_OBJECT', 'reading .rodata of', 'the section is missing');
+    return new DataView(koffi.view(address, Number(size[0])) as ArrayBuffer);
+  }
+
+  /** Loads the selected programs into the kernel. Error: RXS_BPF_LOAD with the verifier's last words. */
+  load(): void {
+    logLines = [];
+    const result = c.load(this.object) as number;
+    if (result !== 0) throw this.failure('RXS_BPF_LOAD', 'loading', errnoText(result));
+  }
+
+  /** Attaches one program; it stays until close(). Error: RXS_BPF_ATTACH. */
+  attach(program: string): void {
+    logLines = [];
+    const link = c.attach(this.program(program)) as Pointer;
+    if (!link) throw this.failure('RXS_BPF_ATTACH', 'attaching', `${program}: ${takeLog().short}`);
+    this.links.push(link);
+  }
+
+  /** File descriptor of a program, for its statistics. */
+  programFd(program: string): number {
+    return c.programFd(this.program(program)) as number;
+  }
+
+  /** File descriptor of a map, for mapping it. */
+  mapFd(map: string): number {
+    return c.mapFd(this.map(map)) as number;
+  }
+
+  /** Detaches all programs; events stop, maps stay readable. */
+  detach(): void {
+    for (const link of this.links.splice(0)) c.destroyLink(link);
+  }
+
+  /** Detaches and frees everything. Safe to call twice. */
+  close(): void {
+    this.detach();
+    if (this.object !== null) c.close(this.object);
+    this.object = null;
+  }
+
+  private program(name: string): Pointer {
+    const program = c.findProgram(this.object, name) as Pointer;
+    if (!program) throw this.failure('RXS_BAD_OBJECT', 'finding a program in', `no program ${name}`);
+    return program;
+  }
+
+  private map(name: string): Pointer {
+    const map = c.findMap(this.object, name) as Pointer;
+    if (!map) throw this.failure('RXS_BAD_OBJECT', 'finding a map in', `no map ${name}`);
+    return map;
+  }
+
+  private failure(code: 'RXS_BAD_OBJECT' | 'RXS_BPF_LOAD' | 'RXS_BPF_ATTACH', doing: string, why: string): RxError {
+    const log = takeLog();
+    return new RxError(code, {
+      doing,
+      subject: this.name,
+      why: log.short === '' ? why : `${why}: ${log.short}`,
+      hint: 'run `rxstamp doctor` to see what this kernel allows',
+      cause: log.whole,
+    });
+  }
+}
+
+/** What the kernel counts for a program. Times only while kernel.bpf_stats_enabled is on. */
+export interface ProgramStats {
+  readonly id: number;
+  readonly runTimeNs: number;
+  readonly runCount: number;
+  /** Hits dropped because the program was running on that CPU already; undefined before 5.12. */
+  readonly recursionMisses: number | undefined;
+}
+
+/** Reads struct bpf_prog_info (uapi/linux/bpf.h): id at 4, run_time_ns at 192, run_cnt at 200, recursion_misses at 208. */
+export function programStats(fd: number): ProgramStats {
+  const info = new DataView(new ArrayBuffer(232));
+  const size = [info.byteLength];
+  const result = c.infoByFd(fd, new Uint8Array(info.buffer), size) as number;
+  if (result !== 0) {
+    throw new RxError('RXS_SYS', {
+      doing: 'reading program statistics',
+      why: errnoText(result),
+      hint: 'this is a defect in rxstamp; please report it',
+    });
+  }
+  const u64 = (offset: number): number => Number(info.getBigUint64(offset, true));
+  return {
+    id: info.getUint32(4, true),
+    runTimeNs: u64(192),
+    runCount: u64(200),
+    recursionMisses: Number(size[0]) >= 216 ? u64(208) : undefined,
+  };
+}
