@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * From the CPU taking the interrupt to the handler scheduling NAPI. Nothing is written to a ring here (but for
+ * From the CPU taking the interrupt to the handler scheduling NAPI. Nothing is written to a ring
+ * here (but for
  * --interrupts): the current interrupt lies in the per-CPU state until a NAPI instance takes it.
  */
 #pragma once
@@ -12,8 +13,9 @@ static __always_inline struct rx_irq_filter *wanted_irq(u32 irq)
 	return filter && filter->wanted ? filter : NULL;
 }
 
-/* The stamp of every interrupt, timers and IPIs too: nothing is known yet but the time. Later than the CPU's entry
- * through the IDT (which nothing can hook), earlier than tick and RCU work on an idle CPU. */
+/* The stamp of every interrupt, timers and IPIs too: nothing is known yet but the time. Later than
+ * the CPU's entry through the IDT (which nothing can hook), earlier than tick and RCU work on an
+ * idle CPU. */
 SEC("fentry/irq_enter_rcu")
 int BPF_PROG(irq_enter)
 {
@@ -78,8 +80,8 @@ int BPF_PROG(irq_fasteoi, struct irq_desc *desc)
 	return claim(now, BPF_CORE_READ(desc, irq_data.irq), 0);
 }
 
-/* Remembers the interrupt until its NAPI is polled; only where that NAPI cannot be seen being scheduled. A second
- * interrupt of the same line keeps the first one's times. */
+/* Remembers the interrupt until its NAPI is polled; only where that NAPI cannot be seen being
+ * scheduled. A second interrupt of the same line keeps the first one's times. */
 static __always_inline void pend(struct rx_cpu *cpu, struct rx_irq_filter *filter)
 {
 	u32 free = 0;
@@ -121,11 +123,11 @@ int BPF_PROG(isr_entry, int irq, struct irqaction *action)
 
 	if (!cpu)
 		return 0;
-	if (rx_entry_hooked) {
+	if (rx.entry_hooked) {
 		/* A shared line runs several handlers: the first one's time stays. */
 		if (cpu->active && cpu->current.irq == irq && !cpu->current.isr)
 			cpu->current.isr = now;
-		if (rx_prep_hooked)
+		if (rx.prep_hooked)
 			return 0;
 	}
 	struct rx_irq_filter *filter = wanted_irq(irq);
@@ -134,7 +136,7 @@ int BPF_PROG(isr_entry, int irq, struct irqaction *action)
 		cpu->active = 0;
 		return 0;
 	}
-	if (!rx_entry_hooked) {
+	if (!rx.entry_hooked) {
 		cpu->current.entry = 0;
 		cpu->current.claim = 0;
 		cpu->current.isr = now;
@@ -144,16 +146,16 @@ int BPF_PROG(isr_entry, int irq, struct irqaction *action)
 		cpu->scheduled = 0;
 		cpu->active = 1;
 	}
-	if (!rx_prep_hooked)
+	if (!rx.prep_hooked)
 		pend(cpu, filter);
 	return 0;
 }
 
 static __always_inline void write_irq(struct rx_cpu *cpu, u32 id, u64 now)
 {
-	u32 ring = rx_possible_cpus + id;
+	u32 ring = rx.possible_cpus + id;
 	struct rx_irq *record =
-		ring_reserve(ring, cpu->irq_head, &cpu->irq_tail_seen, sizeof(*record), 0);
+	    ring_reserve(ring, cpu->irq_head, &cpu->irq_tail_seen, sizeof(*record), 0);
 
 	if (!record) {
 		cpu->loss.irqs_ring_full++;
@@ -183,13 +185,14 @@ int BPF_PROG(isr_exit, int irq, struct irqaction *action, int ret)
 	if (!cpu || !cpu->active || cpu->current.irq != irq)
 		return 0;
 	cpu->active = 0;
-	if (rx_interrupts && (!rx_cpu_only || cpu->on))
+	if (rx.interrupts && (!rx.cpu_only || cpu->on))
 		write_irq(cpu, id, now);
 	return 0;
 }
 
-/* The handler schedules a NAPI instance: from here the interrupt belongs to it. Also when it was scheduled already
- * (napi_schedule_prep then returns false and sets NAPIF_STATE_MISSED): the next poll is then this interrupt's. */
+/* The handler schedules a NAPI instance: from here the interrupt belongs to it. Also when it was
+ * scheduled already (napi_schedule_prep then returns false and sets NAPIF_STATE_MISSED): the next
+ * poll is then this interrupt's. */
 SEC("fentry/napi_schedule_prep")
 int BPF_PROG(napi_prep, struct napi_struct *napi)
 {
@@ -199,7 +202,7 @@ int BPF_PROG(napi_prep, struct napi_struct *napi)
 
 	if (!cpu || !cpu->active)
 		return 0;
-	if (!rx_exit_hooked && !in_hardirq()) {
+	if (!rx.exit_hooked && !in_hardirq()) {
 		cpu->active = 0;
 		return 0;
 	}
@@ -211,7 +214,8 @@ int BPF_PROG(napi_prep, struct napi_struct *napi)
 
 	cpu->scheduled = slot->napi_id;
 	slot->irq = cpu->current.irq;
-	/* A cause that waits while nothing was scheduled is stale (the NAPI was disabled meanwhile): replaced. */
+	/* A cause that waits while nothing was scheduled is stale (the NAPI was disabled
+	 * meanwhile): replaced. */
 	if (scheduled && (slot->cause.flags & RX_CAUSE_VALID)) {
 		slot->cause.again++;
 		return 0;
@@ -225,15 +229,14 @@ int BPF_PROG(napi_prep, struct napi_struct *napi)
 	slot->cause.cpu = cpu->current.cpu;
 	slot->cause.again = 0;
 	barrier();
-	*(volatile u32 *)&slot->cause.flags =
-		RX_CAUSE_VALID | (scheduled ? RX_CAUSE_MISSED : 0);
+	*(volatile u32 *)&slot->cause.flags = RX_CAUSE_VALID | (scheduled ? RX_CAUSE_MISSED : 0);
 	return 0;
 }
 
 #define NET_RX_SOFTIRQ 3
 
-/* Without a hook on NAPI scheduling: NET_RX raised inside the handler. The vector is compared first because most
- * softirqs are others; one compare is below what the clock resolves. */
+/* Without a hook on NAPI scheduling: NET_RX raised inside the handler. The vector is compared first
+ * because most softirqs are others; one compare is below what the clock resolves. */
 SEC("tp_btf/softirq_raise")
 int BPF_PROG(softirq_raise, unsigned int vec)
 {

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * The packet at the driver stage, and its later stages. This is the path that runs once per packet: one clock read,
- * the fields, one store of each. No hash map, no copy through a helper where the kernel can do without.
+ * The packet at the driver stage, and its later stages. This is the path that runs once per packet:
+ * one clock read, the fields, one store of each. No hash map, no copy through a helper where the
+ * kernel can do without.
  */
 #pragma once
 
-/* 6.2, a35b9af4ec2c "bpf: Add a kfunc for generic type cast": plain loads from any address, faults read as 0. */
+/* 6.2, a35b9af4ec2c "bpf: Add a kfunc for generic type cast": plain loads from any address, faults
+ * read as 0. */
 extern void *bpf_rdonly_cast(void *obj, __u32 btf_id) __ksym __weak;
 
-/* How the header bytes are fetched: packet programs come twice, the reader loads one of each pair. */
+/* How the header bytes are fetched: packet programs come twice, the reader loads one of each pair.
+ */
 enum fetch { FETCH_CAST, FETCH_PROBE };
 
 static __always_inline void fetch_header(u64 *to, unsigned char *from, enum fetch how)
@@ -16,7 +19,7 @@ static __always_inline void fetch_header(u64 *to, unsigned char *from, enum fetc
 	if (how == FETCH_CAST) {
 		/* pt_regs: a struct of plain words that every x86 kernel has in its BTF. */
 		struct pt_regs *words =
-			bpf_rdonly_cast(from, bpf_core_type_id_kernel(struct pt_regs));
+		    bpf_rdonly_cast(from, bpf_core_type_id_kernel(struct pt_regs));
 
 		to[0] = words->r15;
 		to[1] = words->r14;
@@ -31,32 +34,33 @@ static __always_inline void fetch_header(u64 *to, unsigned char *from, enum fetc
 
 static __always_inline int packet(struct sk_buff *skb, u64 now, u32 flags, enum fetch how)
 {
-	if (rx_ifindex && skb->dev->ifindex != rx_ifindex)
+	if (rx.ifindex && skb->dev->ifindex != rx.ifindex)
 		return 0;
 	u16 queue = skb->queue_mapping;
 
-	if (rx_queue && queue && queue != rx_queue)
+	if (rx.queue && queue && queue != rx.queue)
 		return 0;
 	u32 id;
 	struct rx_cpu *cpu = this_cpu(&id);
 
-	if (!cpu || (rx_cpu_only && !cpu->on))
+	if (!cpu || (rx.cpu_only && !cpu->on))
 		return 0;
 	u32 napi_id = bpf_core_field_exists(skb->napi_id) ? skb->napi_id : 0;
 
-	if (rx_has_irqs) {
-		/* Another id: the end of the poll before was not seen. Drivers that bypass GRO leave it 0. */
+	if (rx.has_irqs) {
+		/* Another id: the end of the poll before was not seen. Drivers that bypass GRO
+		 * leave it 0. */
 		if (!cpu->poll.open ||
 		    (napi_id && cpu->poll.napi_id && cpu->poll.napi_id != napi_id))
 			begin(cpu, napi_id, skb->dev->ifindex, queue, 0);
-		if (rx_irq_only && !cpu->poll.wanted)
+		if (rx.irq_only && !cpu->poll.wanted)
 			return 0;
 		flags |= RX_PACKET_OPENED;
 	}
 	if (!ring_enter(cpu))
 		return 0;
 	struct rx_packet *record = ring_reserve(id, cpu->head, &cpu->tail_seen, sizeof(*record),
-						rx_has_irqs ? sizeof(struct rx_poll) : 0);
+						rx.has_irqs ? sizeof(struct rx_poll) : 0);
 
 	if (!record) {
 		cpu->loss.packets_ring_full++;
@@ -109,19 +113,20 @@ PACKET_HOOK(netif_receive_skb_entry, packet_receive, 0)
 PACKET_HOOK(netif_receive_skb_list_entry, packet_list, 0)
 PACKET_HOOK(netif_rx_entry, packet_netif_rx, 0)
 
-/* A later stage of a packet, joined to it by the reader. Which one is `stage`: the index in src/stages.ts. */
+/* A later stage of a packet, joined to it by the reader. Which one is `stage`: the index in
+ * src/stages.ts. */
 static __always_inline int later_stage(struct sk_buff *skb, u64 now, u32 stage)
 {
-	if (rx_ifindex && skb->dev->ifindex != rx_ifindex)
+	if (rx.ifindex && skb->dev->ifindex != rx.ifindex)
 		return 0;
 	u32 id;
 	struct rx_cpu *cpu = this_cpu(&id);
 
-	if (!cpu || (rx_cpu_only && !cpu->on))
+	if (!cpu || (rx.cpu_only && !cpu->on))
 		return 0;
-	if (rx_irq_only) {
+	if (rx.irq_only) {
 		struct rx_napi *slot =
-			napi_slot(cpu, bpf_core_field_exists(skb->napi_id) ? skb->napi_id : 0);
+		    napi_slot(cpu, bpf_core_field_exists(skb->napi_id) ? skb->napi_id : 0);
 
 		if (slot && !slot->irq)
 			return 0;
@@ -129,7 +134,7 @@ static __always_inline int later_stage(struct sk_buff *skb, u64 now, u32 stage)
 	if (!ring_enter(cpu))
 		return 0;
 	struct rx_stage *record = ring_reserve(id, cpu->head, &cpu->tail_seen, sizeof(*record),
-					       rx_has_irqs ? sizeof(struct rx_poll) : 0);
+					       rx.has_irqs ? sizeof(struct rx_poll) : 0);
 
 	if (record) {
 		record->kind = RX_STAGE;
@@ -146,12 +151,10 @@ static __always_inline int later_stage(struct sk_buff *skb, u64 now, u32 stage)
 	return 0;
 }
 
-const volatile u32 rx_stage_stack = 0; /* index of the stack stage in the table */
-
 SEC("tp_btf/netif_receive_skb")
 int BPF_PROG(stack_core, struct sk_buff *skb)
 {
 	u64 now = bpf_ktime_get_ns();
 
-	return later_stage(skb, now, rx_stage_stack);
+	return later_stage(skb, now, rx.stage_stack);
 }

@@ -18,8 +18,9 @@ int BPF_PROG(softirq_entry, unsigned int vec)
 	return 0;
 }
 
-/* Moves the waiting cause of a NAPI into the open poll. Written by the interrupt's CPU, taken by the polling one;
- * VALID is set last and cleared last, and a writer that finds it set leaves the times alone, so they cannot tear. */
+/* Moves the waiting cause of a NAPI into the open poll. Written by the interrupt's CPU, taken by
+ * the polling one; VALID is set last and cleared last, and a writer that finds it set leaves the
+ * times alone, so they cannot tear. */
 static __always_inline void take_from_napi(struct rx_open_poll *poll, struct rx_napi *slot)
 {
 	if (!(*(volatile u32 *)&slot->cause.flags & RX_CAUSE_VALID))
@@ -30,7 +31,8 @@ static __always_inline void take_from_napi(struct rx_open_poll *poll, struct rx_
 	*(volatile u32 *)&slot->cause.flags = 0;
 }
 
-/* The same from the interrupts pending on this CPU: the interface must agree, and the queue where both are known. */
+/* The same from the interrupts pending on this CPU: the interface must agree, and the queue where
+ * both are known. */
 static __always_inline void take_from_pending(struct rx_cpu *cpu, u32 ifindex, u32 queue)
 {
 	struct rx_open_poll *poll = &cpu->poll;
@@ -68,13 +70,14 @@ static __always_inline void open_poll(struct rx_cpu *cpu, u64 start)
 }
 
 /* Opens the poll of a NAPI instance, if it is one of ours. */
-static __always_inline void begin(struct rx_cpu *cpu, u32 napi_id, u32 ifindex, u32 queue, u64 start)
+static __always_inline void begin(struct rx_cpu *cpu, u32 napi_id, u32 ifindex, u32 queue,
+				  u64 start)
 {
 	struct rx_napi *slot = napi_slot(cpu, napi_id);
 
 	open_poll(cpu, start);
 	cpu->poll.napi_id = napi_id;
-	if (rx_prep_hooked) {
+	if (rx.prep_hooked) {
 		if (slot)
 			take_from_napi(&cpu->poll, slot);
 	} else {
@@ -82,7 +85,7 @@ static __always_inline void begin(struct rx_cpu *cpu, u32 napi_id, u32 ifindex, 
 		if (slot && (cpu->poll.flags & RX_POLL_CAUSED))
 			slot->irq = cpu->poll.cause.irq;
 	}
-	if (rx_irq_only && !(slot && slot->irq) && !(cpu->poll.flags & RX_POLL_CAUSED))
+	if (rx.irq_only && !(slot && slot->irq) && !(cpu->poll.flags & RX_POLL_CAUSED))
 		cpu->poll.wanted = 0;
 }
 
@@ -96,14 +99,15 @@ int BPF_PROG(napi_poll_start, struct napi_struct *napi)
 	if (!cpu)
 		return 0;
 	cpu->poll.open = 0;
-	if (!napi->napi_id || (rx_ifindex && napi->dev->ifindex != rx_ifindex))
+	if (!napi->napi_id || (rx.ifindex && napi->dev->ifindex != rx.ifindex))
 		return 0;
-	begin(cpu, napi->napi_id, rx_ifindex, 0, now);
+	begin(cpu, napi->napi_id, rx.ifindex, 0, now);
 	return 0;
 }
 
-static __always_inline void write_poll(struct rx_cpu *cpu, u32 id, u64 now, struct napi_struct *napi,
-				       int work, int budget, struct rx_napi *slot)
+static __always_inline void write_poll(struct rx_cpu *cpu, u32 id, u64 now,
+				       struct napi_struct *napi, int work, int budget,
+				       struct rx_napi *slot)
 {
 	struct rx_open_poll *poll = &cpu->poll;
 	struct rx_poll *record;
@@ -135,7 +139,8 @@ static __always_inline void write_poll(struct rx_cpu *cpu, u32 id, u64 now, stru
 	ring_commit(&cpu->head, sizeof(*record));
 }
 
-/* Fires behind the driver's poll function. napi->dev is NULL for the backlog, which has no NAPI id either. */
+/* Fires behind the driver's poll function. napi->dev is NULL for the backlog, which has no NAPI id
+ * either. */
 SEC("tp_btf/napi_poll")
 int BPF_PROG(napi_poll_end, struct napi_struct *napi, int work, int budget)
 {
@@ -147,7 +152,7 @@ int BPF_PROG(napi_poll_end, struct napi_struct *napi, int work, int budget)
 		return 0;
 	u32 napi_id = napi->napi_id;
 
-	if (!napi_id || (rx_ifindex && napi->dev->ifindex != rx_ifindex)) {
+	if (!napi_id || (rx.ifindex && napi->dev->ifindex != rx.ifindex)) {
 		cpu->poll.open = 0;
 		return 0;
 	}

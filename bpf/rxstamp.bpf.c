@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /*
- * The receive ladder. One object, one file per stage group; the reader switches on the programs that a command needs.
+ * The receive ladder. One object, one file per stage group; the reader switches on the programs
+ * that a command needs.
  *
- * House rules: the first thing a program does is read the clock; what is left out is decided after. Only fentry and
- * tp_btf programs: kprobe and perf-attached tracepoint programs share one busy flag per CPU with every other tool's,
- * and lose hits to it.
+ * House rules: the first thing a program does is read the clock; what is left out is decided after.
+ * Only fentry and tp_btf programs: kprobe and perf-attached tracepoint programs share one busy flag
+ * per CPU with every other tool's, and lose hits to it.
  */
 #include "lib/kernel.h"
 #include <bpf/bpf_helpers.h>
@@ -17,4 +18,5 @@
 #include "poll.bpf.h"
 #include "packet.bpf.h"
 
-char LICENSE[] SEC("license") = "Dual MIT/GPL";
+char LICENSE[] SEC("license")
+= "Dual MIT/GPL";

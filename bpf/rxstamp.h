@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * The one header that the kernel side and the reader share: what lies in the rings and in the per-CPU state.
- * src/method/ebpf/layout.gen.ts is generated from the BTF of these structs; CI checks that it is current.
+ * The one header that the kernel side and the reader share: what lies in the rings and in the
+ * per-CPU state. src/method/ebpf/layout.gen.ts is generated from the BTF of these structs; CI
+ * checks that it is current.
  *
- * All times are nanoseconds of CLOCK_MONOTONIC (bpf_ktime_get_ns). All integers are little endian, as the CPU has
- * them, except `protocol`, which is in network order as the skb holds it.
+ * All times are nanoseconds of CLOCK_MONOTONIC (bpf_ktime_get_ns). All integers are little endian,
+ * as the CPU has them, except `protocol`, which is in network order as the skb holds it.
  */
 #pragma once
 
-/* A ring is a row of chunks. A record may run over the end of its chunk into the slack, so it is never split. */
+/* A ring is a row of chunks. A record may run over the end of its chunk into the slack, so it is
+ * never split. */
 #define RX_CHUNK_BYTES 65536
 #define RX_SLACK_BYTES 256
 
@@ -28,13 +30,14 @@ enum rx_kind {
 
 /* rx_packet.flags */
 enum rx_packet_flag {
-	RX_PACKET_FRAGS = 1, /* napi_gro_frags: data starts at the Ethernet header, or lies in fragments */
+	RX_PACKET_FRAGS =
+	    1, /* napi_gro_frags: data starts at the Ethernet header, or lies in fragments */
 	RX_PACKET_OPENED = 2, /* belongs to the poll that the next RX_POLL of this ring closes */
 };
 
 /* rx_poll.flags */
 enum rx_poll_flag {
-	RX_POLL_CAUSED = 1,    /* an interrupt of this NAPI (the fields irq..raise) led to this poll */
+	RX_POLL_CAUSED = 1, /* an interrupt of this NAPI (the fields irq..raise) led to this poll */
 	RX_POLL_STARTED = 2,   /* `start` was stamped by a hook, not inferred */
 	RX_POLL_AMBIGUOUS = 4, /* several interrupts were pending and nothing told them apart */
 };
@@ -42,7 +45,8 @@ enum rx_poll_flag {
 /* rx_cause.flags */
 enum rx_cause_flag {
 	RX_CAUSE_VALID = 1, /* written last, cleared by whoever takes the cause */
-	RX_CAUSE_MISSED = 2, /* the NAPI was scheduled already when the interrupt came (NAPIF_STATE_MISSED) */
+	RX_CAUSE_MISSED =
+	    2, /* the NAPI was scheduled already when the interrupt came (NAPIF_STATE_MISSED) */
 };
 
 struct rx_packet {
@@ -61,7 +65,8 @@ struct rx_packet {
 	__u8 header[RX_HEADER_BYTES];
 };
 
-/* What led to a poll: one interrupt, from the CPU's entry to the NAPI schedule. A time of 0 was not stamped. */
+/* What led to a poll: one interrupt, from the CPU's entry to the NAPI schedule. A time of 0 was not
+ * stamped. */
 struct rx_cause {
 	__u64 entry;
 	__u64 claim; /* when the hook that knows the vector ran */
@@ -70,7 +75,8 @@ struct rx_cause {
 	__u32 irq;
 	__u16 vector;
 	__u16 cpu;
-	__u32 again; /* further interrupts of this NAPI before its poll; the times are the first one's */
+	__u32 again; /* further interrupts of this NAPI before its poll; the times are the first
+			one's */
 	__u32 flags;
 };
 
@@ -117,13 +123,30 @@ struct rx_stage {
 	__u64 skb;
 };
 
+/* What the reader decides before loading. */
+struct rx_config {
+	__u32 chunks_per_ring; /* a power of two */
+	__u32 possible_cpus;
+	__u32 ifindex;	    /* 0: any interface whose interrupt is wanted */
+	__u32 queue;	    /* receive queue + 1, 0: any */
+	__u32 irq_only;	    /* only packets whose NAPI was last scheduled by a wanted IRQ */
+	__u32 cpu_only;	    /* look at rx_cpu.on */
+	__u32 has_irqs;	    /* the interface has interrupts: keep polls and causes */
+	__u32 entry_hooked; /* irq_vector or a flow handler sets rx_cpu.current */
+	__u32 prep_hooked;  /* napi_prep ties an interrupt to its NAPI; else by rx_pending */
+	__u32 exit_hooked;  /* isr_exit ends rx_cpu.current */
+	__u32 interrupts;   /* write an RX_IRQ record per interrupt */
+	__u32 stage_stack;  /* index of the stack stage in src/stages.ts */
+};
+
 /* Losses per CPU, by cause. Read in place by the reader. */
 struct rx_loss {
 	__u64 packets_ring_full;
 	__u64 stages_ring_full;
 	__u64 irqs_ring_full;
 	__u64 recursion;    /* a hook ran inside another one's ring write on this CPU */
-	__u64 napi_evicted; /* two NAPI instances wanted the same slot: the older one's interrupt is forgotten */
+	__u64 napi_evicted; /* two NAPI instances wanted the same slot: the older one's interrupt is
+			       forgotten */
 };
 
 /* The poll that is open on a CPU. */
@@ -140,16 +163,18 @@ struct rx_open_poll {
 	__u8 pad;
 };
 
-/* An interrupt that raised NET_RX and waits for its poll; only where NAPI scheduling itself cannot be hooked. */
+/* An interrupt that raised NET_RX and waits for its poll; only where NAPI scheduling itself cannot
+ * be hooked. */
 struct rx_pending {
 	struct rx_cause cause;
 	__u32 ifindex;
 	__u32 queue; /* receive queue + 1, 0: unknown */
 };
 
-/* One per possible CPU. `head` and `loss` are read by the reader through mmap, `on` is set by it. */
+/* One per possible CPU. `head` and `loss` are read by the reader through mmap, `on` is set by it.
+ */
 struct rx_cpu {
-	__u32 head;      /* softirq ring: bytes written, modulo 2^32 */
+	__u32 head;	 /* softirq ring: bytes written, modulo 2^32 */
 	__u32 tail_seen; /* the reader's position when we last looked */
 	__u32 irq_head;
 	__u32 irq_tail_seen;
@@ -168,7 +193,8 @@ struct rx_cpu {
 	struct rx_pending pending[RX_PENDING];
 } __attribute__((aligned(64)));
 
-/* The reader's position in a ring; a line of its own, so that the reader does not slow the writer. */
+/* The reader's position in a ring; a line of its own, so that the reader does not slow the writer.
+ */
 struct rx_tail {
 	__u32 position;
 	__u32 pad[15];

@@ -8,10 +8,11 @@ extern struct irq_desc *vector_irq[256] __ksym __weak;
 extern const struct pcpu_hot pcpu_hot __ksym __weak;
 extern const int __preempt_count __ksym __weak;
 
-#define HARDIRQ_MASK 0x000f0000 /* include/linux/preempt.h: 4 bits above 8 of preemption and 8 of softirq */
+#define HARDIRQ_MASK                                                                               \
+	0x000f0000 /* include/linux/preempt.h: 4 bits above 8 of preemption and 8 of softirq */
 
-/* True in a hard interrupt. Where the kernel's BTF has no per-CPU variables (5.10), isr_exit ends rx_cpu.active
- * instead, and this may say yes too often. */
+/* True in a hard interrupt. Where the kernel's BTF has no per-CPU variables (5.10), isr_exit ends
+ * rx_cpu.active instead, and this may say yes too often. */
 static __always_inline int in_hardirq(void)
 {
 	if (&pcpu_hot) {
@@ -24,8 +25,9 @@ static __always_inline int in_hardirq(void)
 	return 1;
 }
 
-/* The IRQ behind a vector of this CPU, 0 when there is none. Vectors are per CPU and move with the affinity, so the
- * kernel's own table is asked at every interrupt. VECTOR_UNUSED is NULL; SHUTDOWN and RETRIGGERED are small errors. */
+/* The IRQ behind a vector of this CPU, 0 when there is none. Vectors are per CPU and move with the
+ * affinity, so the kernel's own table is asked at every interrupt. VECTOR_UNUSED is NULL; SHUTDOWN
+ * and RETRIGGERED are small errors. */
 static __always_inline u32 irq_of_vector(u32 vector)
 {
 	struct irq_desc **table, *desc;

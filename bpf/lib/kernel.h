@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * The few kernel types that the programs read, by hand. preserve_access_index makes clang record every field access
- * as a CO-RE relocation, so only names and types matter here, not offsets; a field that a kernel lacks must be asked
- * for with bpf_core_field_exists first.
+ * The few kernel types that the programs read, by hand. preserve_access_index makes clang record
+ * every field access as a CO-RE relocation, so only names and types matter here, not offsets; a
+ * field that a kernel lacks must be asked for with bpf_core_field_exists first.
  */
 #pragma once
 
@@ -66,8 +66,9 @@ struct irq_desc {
 	struct irq_data irq_data;
 };
 
-/* 6.2 to 6.14: aed6bf0c9b7b "x86/percpu: Move preempt_count next to current_task" put it into pcpu_hot;
- * 6.15 took it out again (46e8fff6d45f "x86/preempt: Move preempt count to percpu hot section"). */
+/* 6.2 to 6.14: aed6bf0c9b7b "x86/percpu: Move preempt_count next to current_task" put it into
+ * pcpu_hot; 6.15 took it out again (46e8fff6d45f "x86/preempt: Move preempt count to percpu hot
+ * section"). */
 struct pcpu_hot {
 	int preempt_count;
 };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * Maps, switches and the ring. All maps are plain arrays: the kernel compiles a look-up in an array into a handful
- * of instructions on every version, and an array can be mapped by the reader. Why our own ring and not
- * BPF_MAP_TYPE_RINGBUF: one ring per CPU has one writer, so writing needs no lock, no copy and no wake-up
- * (ARCHITECTURE.md, "The ring").
+ * Maps, switches and the ring. All maps are plain arrays: the kernel compiles a look-up in an array
+ * into a handful of instructions on every version, and an array can be mapped by the reader. Why
+ * our own ring and not BPF_MAP_TYPE_RINGBUF: one ring per CPU has one writer, so writing needs no
+ * lock, no copy and no wake-up (ARCHITECTURE.md, "The ring").
  */
 #pragma once
 
@@ -15,8 +15,15 @@ struct {
 	__type(value, struct rx_cpu);
 } cpus SEC(".maps");
 
+/* What a chunk holds, one behind the other. The records are named here so that the object's BTF has them. */
 struct rx_chunk {
-	u8 bytes[RX_CHUNK_BYTES + RX_SLACK_BYTES];
+	union {
+		u8 bytes[RX_CHUNK_BYTES + RX_SLACK_BYTES];
+		struct rx_packet packet;
+		struct rx_poll poll;
+		struct rx_irq irq;
+		struct rx_stage stage;
+	};
 };
 
 struct {
@@ -50,18 +57,8 @@ struct {
 	__type(value, struct rx_napi);
 } napis SEC(".maps");
 
-/* Switches, written before loading: the verifier then drops what is off. */
-const volatile u32 rx_chunks_per_ring = 1; /* a power of two */
-const volatile u32 rx_possible_cpus = 1;
-const volatile u32 rx_ifindex = 0;     /* 0: any interface whose interrupt is wanted */
-const volatile u32 rx_queue = 0;       /* receive queue + 1, 0: any */
-const volatile u32 rx_irq_only = 0;    /* only packets whose NAPI was last scheduled by a wanted IRQ */
-const volatile u32 rx_cpu_only = 0;    /* look at rx_cpu.on */
-const volatile u32 rx_has_irqs = 0;    /* the interface has interrupts: keep polls and causes */
-const volatile u32 rx_entry_hooked = 0; /* irq_vector or a flow handler sets rx_cpu.current */
-const volatile u32 rx_prep_hooked = 0;  /* napi_prep ties an interrupt to its NAPI; else by rx_pending */
-const volatile u32 rx_exit_hooked = 0;  /* isr_exit ends rx_cpu.current */
-const volatile u32 rx_interrupts = 0;   /* write an RX_IRQ record per interrupt */
+/* Written before loading: the verifier then drops what is off. */
+const volatile struct rx_config rx = {.chunks_per_ring = 1, .possible_cpus = 1};
 
 static __always_inline struct rx_cpu *this_cpu(u32 *cpu)
 {
@@ -69,11 +66,11 @@ static __always_inline struct rx_cpu *this_cpu(u32 *cpu)
 	return bpf_map_lookup_elem(&cpus, cpu);
 }
 
-/* Where the next `size` bytes of ring `ring` go, or NULL when it is full. `spare` bytes stay free behind them, so
- * that the end of a poll always finds room after its packets. */
+/* Where the next `size` bytes of ring `ring` go, or NULL when it is full. `spare` bytes stay free
+ * behind them, so that the end of a poll always finds room after its packets. */
 static __always_inline void *ring_reserve(u32 ring, u32 head, u32 *tail_seen, u32 size, u32 spare)
 {
-	u32 bytes = rx_chunks_per_ring * RX_CHUNK_BYTES;
+	u32 bytes = rx.chunks_per_ring * RX_CHUNK_BYTES;
 
 	if (head + size + spare - *tail_seen > bytes) {
 		struct rx_tail *tail = bpf_map_lookup_elem(&tails, &ring);
@@ -84,22 +81,23 @@ static __always_inline void *ring_reserve(u32 ring, u32 head, u32 *tail_seen, u3
 		if (head + size + spare - *tail_seen > bytes)
 			return NULL;
 	}
-	u32 key = ring * rx_chunks_per_ring + ((head / RX_CHUNK_BYTES) & (rx_chunks_per_ring - 1));
+	u32 key = ring * rx.chunks_per_ring + ((head / RX_CHUNK_BYTES) & (rx.chunks_per_ring - 1));
 	struct rx_chunk *chunk = bpf_map_lookup_elem(&chunks, &key);
 
 	return chunk ? chunk->bytes + (head & (RX_CHUNK_BYTES - 1)) : NULL;
 }
 
-/* Publishes a record. x86 keeps stores in order, so a compiler barrier is enough; a weaker machine would need a
- * store-release here. */
+/* Publishes a record. x86 keeps stores in order, so a compiler barrier is enough; a weaker machine
+ * would need a store-release here. */
 static __always_inline void ring_commit(u32 *head, u32 size)
 {
 	barrier();
 	*(volatile u32 *)head += size;
 }
 
-/* A softirq-side record must not start inside another one on the same CPU: netif_rx may be called from a hard IRQ
- * by a driver without NAPI. It would write over the open record, so it is counted instead. */
+/* A softirq-side record must not start inside another one on the same CPU: netif_rx may be called
+ * from a hard IRQ by a driver without NAPI. It would write over the open record, so it is counted
+ * instead. */
 static __always_inline int ring_enter(struct rx_cpu *cpu)
 {
 	if (cpu->busy) {
@@ -117,7 +115,8 @@ static __always_inline void ring_leave(struct rx_cpu *cpu)
 	*(volatile u32 *)&cpu->busy = 0;
 }
 
-/* The slot of a NAPI instance. ids below MIN_NAPI_ID are not instances; transmit-only ones have id 0. */
+/* The slot of a NAPI instance. ids below MIN_NAPI_ID are not instances; transmit-only ones have id
+ * 0. */
 static __always_inline struct rx_napi *napi_slot(struct rx_cpu *cpu, u32 napi_id)
 {
 	u32 key = napi_id & (RX_MAX_NAPIS - 1);

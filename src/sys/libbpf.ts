@@ -9,7 +9,7 @@ import { errnoText, formatVaList } from './libc.js';
 
 type Pointer = bigint | null;
 
-function loadLibrary(): koffi.IKoffiLib {
+function loadLibrary(): ReturnType<typeof koffi.load> {
   try {
     return koffi.load('libbpf.so.1');
   } catch (cause) {
@@ -100,10 +100,13 @@ export function possibleCpus(): number {
 /** An opened BPF object file. Configure it, then load(), then attach(). */
 export class BpfObject {
   private readonly links: Pointer[] = [];
-  private constructor(
-    private object: Pointer,
-    private readonly name: string,
-  ) {}
+  private object: Pointer;
+  private readonly name: string;
+
+  private constructor(object: Pointer, name: string) {
+    this.object = object;
+    this.name = name;
+  }
 
   /** Opens object bytes. `name` is for messages. Error: RXS_BAD_OBJECT. */
   static open(bytes: Uint8Array, name: string): BpfObject {
