@@ -15,12 +15,16 @@ export interface NicIrq {
   readonly affinity: string;
   /** CPU that its vector is on now; on x86 MSI it follows `affinity` only at the next interrupt. */
   readonly effectiveCpu: number | undefined;
+  /** NUMA node of the device; undefined where the kernel does not say. */
+  readonly node: number | undefined;
   /** `PCI-MSIX-0000:00:03.0`. */
   readonly chip: string;
   /** `edge` or `level`, as /proc/interrupts says; undefined where it does not. */
   readonly trigger: string | undefined;
   /** Interrupts so far, all CPUs. */
   readonly count: number;
+  /** Interrupts so far by CPU, CPUs with none left out. */
+  readonly perCpu: readonly { readonly cpu: number; readonly count: number }[];
 }
 
 /** An interface with its interrupts. An interface without any (veth, loopback, bridge) has an empty list. */
@@ -34,4 +38,8 @@ export interface Nic {
   /** Receive queues in sysfs. */
   readonly rxQueues: number;
   readonly irqs: readonly NicIrq[];
+  /** Why `irqs` is empty, as a sentence; undefined when it is not. */
+  readonly noIrqs: string | undefined;
+  /** Interfaces below a stacked one (vlan, bond, bridge): where its interrupts come from. */
+  readonly lower: readonly string[];
 }
