@@ -34,6 +34,24 @@ interface Row {
 const none = (): undefined => undefined;
 
 const ROWS: readonly Row[] = [
+  {
+    drivers: [
+      'virtio_net',
+      'vmxnet3',
+      'i40e',
+      'iavf',
+      'ice',
+      'ena',
+      'gve',
+      'mana',
+      'mlx5_core',
+      'nfp',
+      'stmmac',
+    ],
+    pattern:
+      /-config$|-event-\d+$|:misc$|:mbx$|-misc|-mbx|fdir|mgmnt|_hwc@|_async\d*@|_pages@|_cmd@|-async@|-lsc$|-exn$|-err$|-notify$|:mac$|:wol$|:lpi$/,
+    role: 'other',
+  },
   // drivers/virtio/virtio_pci_common.c names vectors after the virtqueue, never after the interface.
   { drivers: ['virtio_net'], pattern: /^virtio\d+-input\.(\d+)$/, role: 'rx' },
   { drivers: ['virtio_net'], pattern: /^virtio\d+-output\.(\d+)$/, role: 'tx' },
@@ -82,24 +100,6 @@ const ROWS: readonly Row[] = [
   { drivers: ['xen-netfront'], pattern: /-q(\d+)-tx$/, role: 'tx' },
   { drivers: ['be2net', 'xen-netfront'], pattern: /-q(\d+)$/, role: 'rxtx' },
   { drivers: ['bnx2', 'sfc'], only: true, pattern: /-(\d+)$/, role: 'rxtx' },
-  {
-    drivers: [
-      'virtio_net',
-      'vmxnet3',
-      'i40e',
-      'iavf',
-      'ice',
-      'ena',
-      'gve',
-      'mana',
-      'mlx5_core',
-      'nfp',
-      'stmmac',
-    ],
-    pattern:
-      /-config$|-event-\d+$|:misc$|:mbx$|-misc|-mbx|fdir|mgmnt|_hwc@|_async\d*@|_pages@|_cmd@|-async@|-lsc$|-exn$|-err$|-notify$|:mac$|:wol$|:lpi$/,
-    role: 'other',
-  },
 ];
 
 function gveQueue(block: number, { names }: NameContext): number | undefined {
