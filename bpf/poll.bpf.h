@@ -61,7 +61,7 @@ static __always_inline void open_poll(struct rx_cpu *cpu, u64 start)
 	struct rx_open_poll *poll = &cpu->poll;
 
 	poll->start = start;
-	poll->softirq = cpu->softirq;
+	poll->softirq = serving_softirq() ? cpu->softirq : 0;
 	poll->packets = 0;
 	poll->lost = 0;
 	poll->flags = start ? RX_POLL_STARTED : 0;

@@ -25,6 +25,22 @@ static __always_inline int in_hardirq(void)
 	return 1;
 }
 
+#define SOFTIRQ_OFFSET 0x100 /* set while a softirq runs; local_bh_disable adds twice as much */
+
+/* True when the softirq stamp of this CPU is about the code that runs now: threaded NAPI and busy polling run with
+ * softirqs disabled, not in one. */
+static __always_inline int serving_softirq(void)
+{
+	if (&pcpu_hot) {
+		const struct pcpu_hot *hot = bpf_this_cpu_ptr(&pcpu_hot);
+
+		return hot->preempt_count & SOFTIRQ_OFFSET;
+	}
+	if (&__preempt_count)
+		return *(const int *)bpf_this_cpu_ptr(&__preempt_count) & SOFTIRQ_OFFSET;
+	return 1;
+}
+
 /* The IRQ behind a vector of this CPU, 0 when there is none. Vectors are per CPU and move with the
  * affinity, so the kernel's own table is asked at every interrupt. VECTOR_UNUSED is NULL; SHUTDOWN
  * and RETRIGGERED are small errors. */

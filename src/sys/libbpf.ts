@@ -3,6 +3,7 @@
  * Who frees: {@link BpfObject.close} frees links, programs and maps; nothing is pinned, so the kernel frees the same
  * when the process dies. Everything runs on the calling thread; no callback survives a call.
  */
+import { closeSync } from 'node:fs';
 import koffi from 'koffi';
 import { RxError } from '../base/errors.js';
 import { errnoText, formatVaList } from './libc.js';
@@ -95,6 +96,30 @@ export function openKernelBtf(): KernelBtf | undefined {
 /** Number of possible CPUs: what per-CPU memory must be sized for. */
 export function possibleCpus(): number {
   return c.possibleCpus() as number;
+}
+
+const TRACING = 26;
+const TRACE_FENTRY = 24;
+const RETURN_ZERO = new Uint8Array([0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0]);
+
+/**
+ * Tries to hang a two-instruction program on a kernel function and takes it off again.
+ * @param btfId type id of the function in the kernel's BTF
+ * @returns undefined when it worked, else the errno's name. `step` says what failed.
+ */
+export function tryFentry(btfId: number): { readonly step: 'load' | 'attach'; readonly errno: number } | undefined {
+  // struct bpf_prog_load_opts of libbpf 1.1: sz at 0, expected_attach_type at 12, attach_btf_id at 32.
+  const options = new DataView(new ArrayBuffer(48));
+  options.setBigUint64(0, 48n, true);
+  options.setUint32(12, TRACE_FENTRY, true);
+  options.setUint32(32, btfId, true);
+  const optionBytes = new Uint8Array(options.buffer);
+  const program = c.progLoad(TRACING, 'rxstamp_probe', 'GPL', RETURN_ZERO, 2, optionBytes) as number;
+  if (program < 0) return { step: 'load', errno: -program };
+  const link = c.rawTracepointOpen(null, program) as number;
+  if (link >= 0) closeSync(link);
+  closeSync(program);
+  return link < 0 ? { step: 'attach', errno: -link } : undefined;
 }
 
 /** An opened BPF object file. Configure it, then load(), then attach(). */

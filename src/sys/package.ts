@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { RxError } from '../base/errors.js';
 
 function findRoot(from: string): string {
   for (let folder = from; ; folder = dirname(folder)) {
@@ -20,4 +21,23 @@ export const packageRoot: string = findRoot(dirname(fileURLToPath(import.meta.ur
 /** Version in package.json. */
 export function version(): string {
   return (JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string }).version;
+}
+
+/**
+ * Bytes of a BPF object. `RXSTAMP_BPF_DIR` names another folder to take it from.
+ * @throws RxError RXS_BAD_OBJECT when the file is not there.
+ */
+export function readObject(name: string): Buffer {
+  const path = join(process.env['RXSTAMP_BPF_DIR'] ?? join(packageRoot, 'dist/bpf'), name);
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    throw new RxError('RXS_BAD_OBJECT', {
+      doing: 'reading the BPF object',
+      subject: path,
+      why: 'the file is not there or not readable',
+      hint: 'build it with `npm run build` (needs clang), or reinstall rxstamp',
+      cause,
+    });
+  }
 }

@@ -68,6 +68,11 @@ export const PENDING = {
   queue: 52,
 } as const;
 
+/** Byte offsets in struct rx_chunk. */
+export const CHUNK = {
+  SIZE: 65792,
+} as const;
+
 /** Byte offsets in struct rx_packet. */
 export const PACKET = {
   SIZE: 88,
@@ -189,6 +194,7 @@ export const KIND = {
 
 /** enum rx_packet_flag. */
 export const PACKET_FLAG = {
+  PACKET_FRAGS: 1,
   PACKET_OPENED: 2,
 } as const;
 
@@ -202,6 +208,7 @@ export const POLL_FLAG = {
 /** enum rx_cause_flag. */
 export const CAUSE_FLAG = {
   CAUSE_VALID: 1,
+  CAUSE_MISSED: 2,
 } as const;
 
 /** Sizes from the header. */

@@ -1,0 +1,102 @@
+/**
+ * Which programs to load: for each stage the best way whose hooks this kernel has, and why not a better one. Pure; the
+ * kernel is asked through {@link HookProbe}. This is the one place where fallback is decided.
+ */
+import { type Hook, STAGES, type StageName, type Way, stageIndex } from '../../stages.js';
+import type { StageWay } from '../../record/source.js';
+
+/** Whether a hook can be used: yes, no (with the reason), or could not tell: then it is tried. */
+export interface HookAnswer {
+  readonly possible: 'yes' | 'no' | 'unknown';
+  readonly reason: string;
+}
+
+/** Asks the kernel about one hook. */
+export type HookProbe = (hook: Hook) => HookAnswer;
+
+/** What a trace wants. */
+export interface PlanRequest {
+  /** Latest stage to stamp. */
+  readonly until: StageName;
+  /** False for interfaces without interrupts: nothing below the driver stage is attached. */
+  readonly hasIrqs: boolean;
+  /** Only packets of some IRQs: the poll must be known when its first packet comes. */
+  readonly irqOnly: boolean;
+  /** One record per interrupt. */
+  readonly interrupts: boolean;
+}
+
+/** What to load and attach, and what to say about it. */
+export interface Plan {
+  readonly programs: ReadonlySet<string>;
+  readonly ways: readonly StageWay[];
+  readonly entryHooked: boolean;
+  readonly prepHooked: boolean;
+  readonly exitHooked: boolean;
+}
+
+const EXIT: Hook = { kind: 'tp_btf', target: 'irq_handler_exit', program: 'isr_exit' };
+const CLOSE: Hook = { kind: 'tp_btf', target: 'napi_poll', program: 'napi_poll_end' };
+
+interface Chosen {
+  readonly way: Way | undefined;
+  readonly hooks: readonly Hook[];
+  readonly reasons: readonly string[];
+}
+
+/** The first way that works, and the reasons against the ones before it. */
+function choose(ways: readonly Way[], probe: HookProbe): Chosen {
+  const reasons: string[] = [];
+  for (const way of ways) {
+    const answers = way.hooks.map((hook) => ({ hook, answer: probe(hook) }));
+    const usable = answers.filter(({ answer }) => answer.possible !== 'no');
+    if (way.anyOf ? usable.length > 0 : usable.length === answers.length) {
+      return { way, hooks: usable.map(({ hook }) => hook), reasons };
+    }
+    for (const { hook, answer } of answers) {
+      const reason = `${hook.kind === 'fentry' ? 'fentry' : 'tracepoint'} ${hook.target}: ${answer.reason}`;
+      if (answer.possible === 'no' && !reasons.includes(reason)) reasons.push(reason);
+    }
+  }
+  return { way: undefined, hooks: [], reasons };
+}
+
+/** Stages whose hooks are attached although the stage comes after `until`, because the others need them. */
+function needed(stage: StageName, request: PlanRequest): boolean {
+  const index = stageIndex(stage);
+  if (stage === 'driver') return true;
+  if (!request.hasIrqs) return index > stageIndex('driver') && index <= stageIndex(request.until);
+  if (index <= stageIndex(request.until)) return true;
+  // Ties an interrupt to its NAPI instance, whatever is shown.
+  if (stage === 'raise') return true;
+  // With an IRQ filter the poll's NAPI must be known at its first packet; not every driver marks the packet with it.
+  return stage === 'poll' && request.irqOnly;
+}
+
+/** Decides what to load. */
+export function plan(request: PlanRequest, probe: HookProbe, hasPreemptCount: boolean): Plan {
+  const programs = new Set<string>();
+  const ways: StageWay[] = [];
+  let entryHooked = false;
+  let prepHooked = false;
+  let isrNeeded = false;
+  for (const stage of STAGES) {
+    if (!needed(stage.name, request) && !(stage.name === 'isr' && isrNeeded)) continue;
+    const chosen = choose(stage.ways, probe);
+    for (const hook of chosen.hooks) programs.add(hook.program);
+    const shown = stageIndex(stage.name) <= Math.max(stageIndex(request.until), stageIndex('driver'));
+    if (shown) ways.push({ stage: stage.name, hook: chosen.way?.label, reasons: chosen.reasons });
+    if (stage.name === 'entry') {
+      entryHooked = chosen.way !== undefined;
+      isrNeeded = !entryHooked;
+    }
+    if (stage.name === 'raise') prepHooked = programs.has('napi_prep');
+  }
+  if (!request.hasIrqs) return { programs, ways, entryHooked: false, prepHooked: false, exitHooked: false };
+  // Without a hook on NAPI scheduling the handler's entry is what is remembered.
+  if (!prepHooked || !entryHooked || request.interrupts) programs.add('isr_entry');
+  const exitHooked = request.interrupts || !entryHooked || !prepHooked || !hasPreemptCount;
+  if (exitHooked) programs.add(EXIT.program);
+  programs.add(CLOSE.program);
+  return { programs, ways, entryHooked, prepHooked, exitHooked };
+}

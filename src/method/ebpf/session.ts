@@ -1,0 +1,241 @@
+/**
+ * The eBPF method: open, configure, load, map, attach; then drain until stopped. Nothing is pinned and nothing of the
+ * system is changed: when the process ends in whatever way, the kernel takes everything down.
+ */
+import { RxError } from '../../base/errors.js';
+import { Lane, FIRST_PACKET_STAGE } from '../../record/lane.js';
+import type { Loss, LossCause } from '../../record/loss.js';
+import type { InterruptRecord, RecordSource, StageWay } from '../../record/source.js';
+import { type StageName, stageIndex } from '../../stages.js';
+import { clockNow } from '../../sys/libc.js';
+import { BpfObject, openKernelBtf, possibleCpus, programStats } from '../../sys/libbpf.js';
+import { readObject } from '../../sys/package.js';
+import { Decoder } from './decode.js';
+import { CONFIG, IRQ_FILTER, KIND, LIMITS, LOSS } from './layout.gen.js';
+import { type Plan, plan } from './plan.js';
+import { kernelProbe } from './probe.js';
+import { Rings } from './ring.js';
+import { mapShared } from '../../sys/libc.js';
+
+/** An interrupt to listen to. */
+export interface WantedIrq {
+  readonly irq: number;
+  readonly ifindex: number;
+  readonly queue: number | undefined;
+}
+
+/** What to listen to, and how. */
+export interface EbpfOptions {
+  readonly until: StageName;
+  /** Interface, or undefined: whatever interface the IRQs belong to. */
+  readonly ifindex: number | undefined;
+  /** Interrupts that may explain a packet. Empty: the interface has none. */
+  readonly irqs: readonly WantedIrq[];
+  /** True: only packets that came by one of `irqs`. */
+  readonly irqOnly: boolean;
+  readonly queue: number | undefined;
+  readonly cpus: readonly number[] | undefined;
+  readonly interrupts: boolean;
+  /** Ring bytes per CPU, a power of two of at least 64 KiB. */
+  readonly ringBytes: number;
+}
+
+/** How long a program may take from reading its clock to publishing its record, interrupts included. */
+const IN_FLIGHT_NS = 1_000_000;
+
+const COUNTERS: readonly [Exclude<keyof typeof LOSS, 'SIZE'>, LossCause][] = [
+  ['packetsRingFull', 'ring_full'],
+  ['stagesRingFull', 'stage_ring_full'],
+  ['irqsRingFull', 'irq_ring_full'],
+  ['recursion', 'recursion'],
+  ['napiEvicted', 'map_full'],
+];
+
+/** A running eBPF session. Errors: RXS_NO_BTF, RXS_NO_HOOK, RXS_BAD_OBJECT, RXS_BPF_LOAD, RXS_BPF_ATTACH. */
+export class EbpfSession implements RecordSource {
+  readonly base: bigint;
+  readonly lanes: readonly Lane[];
+  readonly ways: readonly StageWay[];
+  drainedTo = 0;
+  onStage: RecordSource['onStage'] = () => {};
+  onInterrupt: (interrupt: InterruptRecord) => void = () => {};
+  onLoss: (loss: Loss) => void = () => {};
+
+  private readonly decoder: Decoder;
+  private readonly counted: Float64Array;
+  private readonly missed = new Map<string, number>();
+  private readonly ringCount: number;
+  private readonly object: BpfObject;
+  private readonly rings: Rings;
+  private readonly plan: Plan;
+
+  private constructor(object: BpfObject, rings: Rings, ringCount: number, chosen: Plan) {
+    this.object = object;
+    this.rings = rings;
+    this.ringCount = ringCount;
+    this.plan = chosen;
+    this.base = clockNow('mono');
+    this.decoder = new Decoder(this.base);
+    this.lanes = Array.from({ length: rings.cpus }, (_, cpu) => new Lane(cpu));
+    this.ways = chosen.ways;
+    this.counted = new Float64Array(rings.cpus * COUNTERS.length);
+  }
+
+  /** Programs that are attached, by name. */
+  get programs(): readonly string[] {
+    return [...this.plan.programs];
+  }
+
+  /** Kernel ids of the attached programs, for bpftool and for a look at their cost. */
+  programIds(): Map<string, number> {
+    return new Map(this.programs.map((name) => [name, programStats(this.object.programFd(name)).id]));
+  }
+
+  /** Loads and attaches. When it returns, events are being recorded. */
+  static start(options: EbpfOptions): EbpfSession {
+    const { chosen, castHeaders } = decide(options);
+    const object = BpfObject.open(readObject('rxstamp.bpf.o'), 'rxstamp.bpf.o');
+    try {
+      const programs = castHeaders ? chosen.programs : probeVariants(chosen.programs, object.programs());
+      const cpus = possibleCpus();
+      const ringCount = options.interrupts ? cpus * 2 : cpus;
+      const chunks = options.ringBytes / LIMITS.CHUNK_BYTES;
+      object.select(programs);
+      object.resize('cpus', cpus);
+      object.resize('tails', ringCount);
+      object.resize('chunks', ringCount * chunks);
+      configure(object.rodata(), options, chosen, cpus, chunks);
+      object.load();
+      const rings = new Rings(object, cpus, ringCount, chunks);
+      const session = new EbpfSession(object, rings, ringCount, { ...chosen, programs });
+      session.admit(options);
+      // What closes and ties comes first, what starts a chain last: no packet is seen without its rungs.
+      for (const program of [...programs].reverse()) object.attach(program);
+      return session;
+    } catch (error) {
+      object.close();
+      throw error;
+    }
+  }
+
+  private admit(options: EbpfOptions): void {
+    const filter = mapShared(this.object.mapFd('irqs'), LIMITS.MAX_IRQS * IRQ_FILTER.SIZE, 0, true);
+    const words = new Uint32Array(filter.buffer);
+    for (const { irq, ifindex, queue } of options.irqs) {
+      if (irq >= LIMITS.MAX_IRQS) {
+        throw new RxError('RXS_NO_IRQ', {
+          doing: 'listening to IRQ',
+          subject: String(irq),
+          why: `numbers from ${LIMITS.MAX_IRQS} on do not fit the filter`,
+          hint: 'trace another queue with --queue, or raise RX_MAX_IRQS in bpf/rxstamp.h and rebuild',
+        });
+      }
+      const at = (irq * IRQ_FILTER.SIZE) / 4;
+      words[at + IRQ_FILTER.ifindex / 4] = ifindex;
+      words[at + IRQ_FILTER.queue / 4] = queue === undefined ? 0 : queue + 1;
+      words[at + IRQ_FILTER.wanted / 4] = 1;
+    }
+    filter.close();
+    for (const cpu of options.cpus ?? []) this.rings.switchCpu(cpu, true);
+  }
+
+  drain(): number {
+    const now = this.now();
+    let records = 0;
+    for (let ring = 0; ring < this.ringCount; ring++) records += this.rings.drain(ring, this.visit);
+    this.readCounters(this.drainedTo, now);
+    this.drainedTo = now;
+    return records;
+  }
+
+  private readonly visit = (words: Uint32Array, word: number, kind: number, cpu: number): void => {
+    const lane = this.lanes[cpu] as Lane;
+    if (kind === KIND.PACKET) this.decoder.packet(lane, words, word);
+    else if (kind === KIND.POLL) this.decoder.poll(lane, words, word);
+    else if (kind === KIND.STAGE) this.decoder.stage(words, word, this.onStage);
+    else if (kind === KIND.IRQ) this.onInterrupt(this.decoder.interrupt(words, word));
+  };
+
+  /** Now, relative to base. */
+  now(): number {
+    return Number(clockNow('mono') - this.base);
+  }
+
+  private readCounters(from: number, to: number): void {
+    for (let cpu = 0; cpu < this.rings.cpus; cpu++) {
+      for (const [index, [counter, cause]] of COUNTERS.entries()) {
+        const value = this.rings.lossCounter(cpu, counter);
+        const at = cpu * COUNTERS.length + index;
+        const count = value - (this.counted[at] as number);
+        if (count > 0) this.onLoss({ cause, cpu, count, from, to });
+        this.counted[at] = value;
+      }
+    }
+  }
+
+  stop(): void {
+    const now = this.now();
+    for (const program of this.plan.programs) {
+      const missed = programStats(this.object.programFd(program)).recursionMisses ?? 0;
+      const count = missed - (this.missed.get(program) ?? 0);
+      if (count > 0) this.onLoss({ cause: 'missed', cpu: -1, count, from: 0, to: now });
+      this.missed.set(program, missed);
+    }
+    this.object.detach();
+  }
+
+  close(): void {
+    this.rings.close();
+    this.object.close();
+  }
+}
+
+function decide(options: EbpfOptions): { chosen: Plan; castHeaders: boolean } {
+  const btf = openKernelBtf();
+  if (btf === undefined) {
+    throw new RxError('RXS_NO_BTF', {
+      doing: 'reading the kernel type information',
+      subject: '/sys/kernel/btf/vmlinux',
+      why: 'this kernel has no BTF',
+      hint: 'use a kernel built with CONFIG_DEBUG_INFO_BTF=y (Debian has it since 5.10)',
+    });
+  }
+  try {
+    const request = { ...options, hasIrqs: options.irqs.length > 0 };
+    const hasPreemptCount = btf.has('pcpu_hot', 'VAR') || btf.has('__preempt_count', 'VAR');
+    const chosen = plan(request, kernelProbe(btf), hasPreemptCount);
+    const missing = chosen.ways.find((way) => way.stage === 'driver' && way.hook === undefined);
+    if (missing) {
+      throw new RxError('RXS_NO_HOOK', {
+        doing: 'choosing hooks for stage',
+        subject: missing.stage,
+        why: missing.reasons.join('; '),
+        hint: 'run `rxstamp doctor`',
+      });
+    }
+    return { chosen, castHeaders: btf.has('bpf_rdonly_cast', 'FUNC') };
+  } finally {
+    btf.close();
+  }
+}
+
+/** Packet programs that fetch headers by helper, for kernels before 6.2. */
+function probeVariants(programs: ReadonlySet<string>, all: readonly string[]): ReadonlySet<string> {
+  return new Set([...programs].map((name) => (all.includes(`${name}_probe`) ? `${name}_probe` : name)));
+}
+
+function configure(rodata: DataView, options: EbpfOptions, chosen: Plan, cpus: number, chunks: number): void {
+  const set = (offset: number, value: number | boolean): void => rodata.setUint32(offset, Number(value), true);
+  set(CONFIG.chunksPerRing, chunks);
+  set(CONFIG.possibleCpus, cpus);
+  set(CONFIG.ifindex, options.ifindex ?? 0);
+  set(CONFIG.queue, options.queue === undefined ? 0 : options.queue + 1);
+  set(CONFIG.irqOnly, options.irqOnly);
+  set(CONFIG.cpuOnly, options.cpus !== undefined);
+  set(CONFIG.hasIrqs, options.irqs.length > 0);
+  set(CONFIG.entryHooked, chosen.entryHooked);
+  set(CONFIG.prepHooked, chosen.prepHooked);
+  set(CONFIG.exitHooked, chosen.exitHooked);
+  set(CONFIG.interrupts, options.interrupts);
+  set(CONFIG.stageStack, Math.max(stageIndex('stack'), FIRST_PACKET_STAGE));
+}

@@ -1,0 +1,220 @@
+/**
+ * Records of one CPU, as columns. A lane is a queue: rows are appended by the method that decodes events, read by
+ * src/packet, and dropped from the front. Cast: {@link PacketColumns} one row per packet, {@link PollColumns} one row
+ * per NAPI poll, {@link Lane} both, with the rule that ties packets to their poll.
+ *
+ * Times are nanoseconds relative to the session's base, in doubles: exact for 104 days around it. NaN: not stamped.
+ */
+import { STAGES, stageIndex } from '../stages.js';
+
+/** Words of header bytes per packet (48 bytes). */
+export const HEADER_WORDS = 12;
+
+/** Stages from this one on belong to the packet; the ones before belong to its poll. */
+export const FIRST_PACKET_STAGE: number = stageIndex('driver');
+
+type Column = Float64Array | Uint32Array | Int32Array | Uint16Array | Uint8Array;
+
+function grown<T extends Column>(column: T, size: number): T {
+  const bigger = new (column.constructor as new (size: number) => T)(size);
+  bigger.set(column as never);
+  return bigger;
+}
+
+/** One row per packet. `poll` is a row of the lane's {@link PollColumns}, or one of the two markers below. */
+export class PacketColumns {
+  /** `poll` of a packet whose poll has not ended yet. */
+  static readonly OPEN = -1;
+  /** `poll` of a packet of an interface without interrupts: there is no poll to wait for. */
+  static readonly NONE = -2;
+  /** `poll` of a packet whose poll's end was never seen. */
+  static readonly UNSEEN = -3;
+
+  capacity = 1024;
+  /** Per later stage, indexed by stage; the first is the driver stage. */
+  readonly times: Float64Array[] = STAGES.slice(FIRST_PACKET_STAGE).map(() => new Float64Array(this.capacity));
+  poll = new Int32Array(this.capacity);
+  indexInPoll = new Uint32Array(this.capacity);
+  /** The skb's address without its constant upper 16 bits; a key to join later stages by, never shown. */
+  skb = new Float64Array(this.capacity);
+  length = new Uint32Array(this.capacity);
+  hash = new Uint32Array(this.capacity);
+  napiId = new Uint32Array(this.capacity);
+  protocol = new Uint16Array(this.capacity);
+  vlan = new Uint16Array(this.capacity);
+  queue = new Uint16Array(this.capacity);
+  capturedLength = new Uint16Array(this.capacity);
+  flags = new Uint8Array(this.capacity);
+  header = new Uint32Array(this.capacity * HEADER_WORDS);
+
+  grow(): void {
+    this.capacity *= 2;
+    const size = this.capacity;
+    for (let i = 0; i < this.times.length; i++) this.times[i] = grown(this.times[i] as Float64Array, size);
+    this.poll = grown(this.poll, size);
+    this.indexInPoll = grown(this.indexInPoll, size);
+    this.skb = grown(this.skb, size);
+    this.length = grown(this.length, size);
+    this.hash = grown(this.hash, size);
+    this.napiId = grown(this.napiId, size);
+    this.protocol = grown(this.protocol, size);
+    this.vlan = grown(this.vlan, size);
+    this.queue = grown(this.queue, size);
+    this.capturedLength = grown(this.capturedLength, size);
+    this.flags = grown(this.flags, size);
+    this.header = grown(this.header, size * HEADER_WORDS);
+  }
+
+  /** Moves rows [from, to) to the front. */
+  moveToFront(from: number, to: number): void {
+    for (const column of [
+      ...this.times,
+      this.poll,
+      this.indexInPoll,
+      this.skb,
+      this.length,
+      this.hash,
+      this.napiId,
+      this.protocol,
+      this.vlan,
+      this.queue,
+      this.capturedLength,
+      this.flags,
+    ]) {
+      column.copyWithin(0, from, to);
+    }
+    this.header.copyWithin(0, from * HEADER_WORDS, to * HEADER_WORDS);
+  }
+}
+
+/** One row per NAPI poll that had packets. */
+export class PollColumns {
+  capacity = 256;
+  /** Per stage before the driver stage, indexed by stage. */
+  readonly times: Float64Array[] = STAGES.slice(0, FIRST_PACKET_STAGE).map(() => new Float64Array(this.capacity));
+  /** When the hook that knows the vector ran; between entry and isr. */
+  claim = new Float64Array(this.capacity);
+  end = new Float64Array(this.capacity);
+  previousEnd = new Float64Array(this.capacity);
+  /** 0: no interrupt led to this poll. */
+  irq = new Uint32Array(this.capacity);
+  vector = new Uint16Array(this.capacity);
+  irqCpu = new Uint16Array(this.capacity);
+  again = new Uint32Array(this.capacity);
+  packets = new Uint32Array(this.capacity);
+  work = new Int32Array(this.capacity);
+  budget = new Int32Array(this.capacity);
+  previousWork = new Int32Array(this.capacity);
+  napiId = new Uint32Array(this.capacity);
+  ifindex = new Uint32Array(this.capacity);
+  pid = new Uint32Array(this.capacity);
+  lost = new Uint32Array(this.capacity);
+  flags = new Uint8Array(this.capacity);
+
+  grow(): void {
+    this.capacity *= 2;
+    const size = this.capacity;
+    for (let i = 0; i < this.times.length; i++) this.times[i] = grown(this.times[i] as Float64Array, size);
+    this.claim = grown(this.claim, size);
+    this.end = grown(this.end, size);
+    this.previousEnd = grown(this.previousEnd, size);
+    this.irq = grown(this.irq, size);
+    this.vector = grown(this.vector, size);
+    this.irqCpu = grown(this.irqCpu, size);
+    this.again = grown(this.again, size);
+    this.packets = grown(this.packets, size);
+    this.work = grown(this.work, size);
+    this.budget = grown(this.budget, size);
+    this.previousWork = grown(this.previousWork, size);
+    this.napiId = grown(this.napiId, size);
+    this.ifindex = grown(this.ifindex, size);
+    this.pid = grown(this.pid, size);
+    this.lost = grown(this.lost, size);
+    this.flags = grown(this.flags, size);
+  }
+}
+
+/** poll.flags: what the method says about a poll. */
+export const POLL = {
+  /** An interrupt of this NAPI led to the poll; the entry, isr and raise times and `irq` are its. */
+  CAUSED: 1,
+  /** The NAPI was scheduled already when that interrupt came. */
+  MISSED: 2,
+  /** More than one interrupt could have been the one; the earliest was taken. */
+  AMBIGUOUS: 4,
+} as const;
+
+/** packet.flags. */
+export const PACKET_AT_ETHERNET = 1;
+
+/** The records of one CPU, oldest first. Rows [head, count) are waiting to be read. */
+export class Lane {
+  readonly cpu: number;
+  readonly packets = new PacketColumns();
+  readonly polls = new PollColumns();
+  head = 0;
+  count = 0;
+  pollCount = 0;
+  /** First row whose poll has not ended. */
+  openFrom = 0;
+
+  constructor(cpu: number) {
+    this.cpu = cpu;
+  }
+
+  /** A new packet row; the caller fills its columns. */
+  addPacket(): number {
+    if (this.count === this.packets.capacity) this.packets.grow();
+    return this.count++;
+  }
+
+  /** A new poll row; the caller fills its columns, then calls {@link closePoll}. */
+  addPoll(): number {
+    if (this.pollCount === this.polls.capacity) this.polls.grow();
+    return this.pollCount++;
+  }
+
+  /** Ties the last `packets` open rows to a poll. Older open rows lost their poll's end. */
+  closePoll(poll: number, packets: number): void {
+    const first = Math.max(this.openFrom, this.count - packets);
+    this.packets.poll.fill(PacketColumns.UNSEEN, this.openFrom, first);
+    this.packets.poll.fill(poll, first, this.count);
+    for (let row = first; row < this.count; row++) this.packets.indexInPoll[row] = row - first + 1;
+    this.openFrom = this.count;
+  }
+
+  /** Gives up on the polls of rows before `end`: their end was not seen. */
+  abandonOpen(end: number): void {
+    if (end <= this.openFrom) return;
+    this.packets.poll.fill(PacketColumns.UNSEEN, this.openFrom, end);
+    this.openFrom = end;
+  }
+
+  /** Drops the rows that were read, when that is cheap. */
+  compact(): void {
+    if (this.head === this.count) {
+      this.head = this.count = this.openFrom = this.pollCount = 0;
+      return;
+    }
+    if (this.head < this.packets.capacity / 2) return;
+    this.packets.moveToFront(this.head, this.count);
+    this.openFrom -= this.head;
+    this.count -= this.head;
+    this.head = 0;
+    this.dropReadPolls();
+  }
+
+  private dropReadPolls(): void {
+    const oldest = this.packets.poll.subarray(0, this.count).find((poll) => poll >= 0);
+    const from = oldest ?? this.pollCount;
+    if (from === 0) return;
+    for (const column of Object.values(this.polls).flat()) {
+      if (ArrayBuffer.isView(column)) (column as Float64Array).copyWithin(0, from, this.pollCount);
+    }
+    for (let row = 0; row < this.count; row++) {
+      const poll = this.packets.poll[row] as number;
+      if (poll >= 0) this.packets.poll[row] = poll - from;
+    }
+    this.pollCount -= from;
+  }
+}

@@ -1,0 +1,54 @@
+/** The ledger of what was lost: by cause and CPU, with the time span in which it was noticed. */
+
+/** Causes of loss. `unmatched` packets are reported with their own stamps; only their interrupt is not known. */
+export const LOSS_CAUSES = {
+  ring_full: 'the reader was too slow: the packet is missing from the output',
+  stage_ring_full: 'the reader was too slow: a later stage of a packet is missing',
+  irq_ring_full: 'the reader was too slow: an interrupt or an empty poll is missing',
+  recursion: 'a hook ran inside another one on the same CPU: the packet is missing from the output',
+  missed: 'the kernel skipped a program that was running on that CPU already (recursion_misses)',
+  map_full: 'more NAPI instances or pending interrupts than slots: an interrupt could not be tied to its poll',
+} as const;
+
+/** Why something was lost. */
+export type LossCause = keyof typeof LOSS_CAUSES;
+
+/** Causes that take whole packets out of the output: seen + these = sent. */
+export const PACKET_LOSS: readonly LossCause[] = ['ring_full', 'recursion'];
+
+/** One entry: `count` events lost by `cause` on `cpu` between two drains. */
+export interface Loss {
+  readonly cause: LossCause;
+  /** -1 where the kernel counts for all CPUs together. */
+  readonly cpu: number;
+  readonly count: number;
+  /** Nanoseconds from the session's base: not before, not after. */
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Adds up losses. */
+export class LossLedger {
+  private readonly entries = new Map<string, { cause: LossCause; cpu: number; count: number }>();
+
+  add(loss: Loss): void {
+    const key = `${loss.cause}/${loss.cpu}`;
+    const entry = this.entries.get(key) ?? { cause: loss.cause, cpu: loss.cpu, count: 0 };
+    entry.count += loss.count;
+    this.entries.set(key, entry);
+  }
+
+  /** Events lost, of all causes or of some. */
+  total(causes?: readonly LossCause[]): number {
+    let sum = 0;
+    for (const entry of this.entries.values()) {
+      if (causes === undefined || causes.includes(entry.cause)) sum += entry.count;
+    }
+    return sum;
+  }
+
+  /** By cause, then CPU; only what is not zero. */
+  list(): readonly { readonly cause: LossCause; readonly cpu: number; readonly count: number }[] {
+    return [...this.entries.values()].sort((a, b) => a.cause.localeCompare(b.cause) || a.cpu - b.cpu);
+  }
+}
