@@ -1,0 +1,52 @@
+/**
+ * A lock between processes that the kernel gives back whatever happens to its holder: flock(1) on a file, held by a
+ * child that ends when our end of its stdin closes, even by SIGKILL.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
+import type { Say } from './progress.js';
+import { launch } from './programs.js';
+
+const BUSY = 75;
+
+/** Holds a lock until called. */
+export type Release = () => void;
+
+function attempt(file: string): Promise<ChildProcess | undefined> {
+  return new Promise((resolve, reject) => {
+    const args = ['--nonblock', '--conflict-exit-code', String(BUSY), '--no-fork', file, 'sh', '-c'];
+    const child = launch(
+      'flock',
+      [...args, 'echo held; exec cat >/dev/null'],
+      { stdio: ['pipe', 'pipe', 'ignore'] },
+      reject,
+    );
+    child.stdout?.once('data', () => resolve(child));
+    child.once('exit', () => resolve(undefined));
+  });
+}
+
+function holder(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim() || 'unknown';
+  } catch {
+    return 'unknown';
+  }
+}
+
+/** Takes the lock `file`, waiting and saying so while another process has it. `who` is what the others then read. */
+export async function takeLock(file: string, who: string, say: Say): Promise<Release> {
+  for (let told = false; ; ) {
+    const child = await attempt(file);
+    if (child !== undefined) {
+      writeFileSync(file, `${who}, process ${process.pid}\n`);
+      child.unref();
+      (child.stdin as unknown as { unref?: () => void } | null)?.unref?.();
+      (child.stdout as unknown as { unref?: () => void } | null)?.unref?.();
+      return () => void child.stdin?.end();
+    }
+    if (!told) say(`waiting: in use by ${holder(file)} (lock ${file})`);
+    told = true;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+}

@@ -1,0 +1,51 @@
+/** Keeps fetched things: made in a staging folder, moved into place in one step, so that a half thing never shows. */
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { cacheFolder, cached } from './cache.js';
+import { takeLock } from './lock.js';
+import type { Say } from './progress.js';
+
+const STAMP = 'stamp.json';
+
+/** A kept thing: its folder, and the facts written when it was made. */
+export interface Kept<Facts> {
+  readonly folder: string;
+  readonly facts: Facts;
+}
+
+/** The kept thing `name` (a path under the cache folder), undefined when it is not there. No network, no waiting. */
+export function kept<Facts>(name: string): Kept<Facts> | undefined {
+  const folder = join(cacheFolder(), name);
+  const stamp = join(folder, STAMP);
+  if (!existsSync(stamp)) return undefined;
+  return { folder, facts: JSON.parse(readFileSync(stamp, 'utf8')) as Facts };
+}
+
+/**
+ * The kept thing `name`, made by `make` in an empty folder when it is not there. Two processes that want the same
+ * wait for each other.
+ */
+export async function keep<Facts extends object>(
+  name: string,
+  make: (folder: string) => Promise<Facts>,
+  say: Say,
+): Promise<Kept<Facts>> {
+  const here = kept<Facts>(name);
+  if (here !== undefined) return here;
+  const release = await takeLock(join(cached(), 'fetch.lock'), `fetching ${name}`, say);
+  const staging = mkdtempSync(join(cached('staging'), 'new-'));
+  try {
+    const meanwhile = kept<Facts>(name);
+    if (meanwhile !== undefined) return meanwhile;
+    const facts = await make(staging);
+    writeFileSync(join(staging, STAMP), `${JSON.stringify(facts, null, 1)}\n`);
+    const folder = join(cacheFolder(), name);
+    cached(name, '..');
+    rmSync(folder, { recursive: true, force: true });
+    renameSync(staging, folder);
+    return { folder, facts };
+  } finally {
+    rmSync(staging, { recursive: true, force: true });
+    release();
+  }
+}
