@@ -71,9 +71,7 @@ export function sourceFor(
   sources: readonly AptSource[],
   codename: string,
 ): AptSource | undefined {
-  const withMain = sources.filter(
-    (source) => source.components.includes('main') && source.uris.length > 0,
-  );
+  const withMain = sources.filter((source) => source.components.includes('main') && source.uris.length > 0);
   const listing = withMain.find((source) => source.suites.includes(suite));
   if (listing !== undefined) return listing;
   if (isSecurity(suite)) return withMain.find((source) => source.suites.some(isSecurity));

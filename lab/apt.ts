@@ -146,12 +146,7 @@ export async function missingFor(apt: Apt, name: string, suite: string): Promise
 }
 
 /** Downloads packages (checked against the signed lists) and unpacks them into a folder; nothing of them is run. */
-export async function fetchInto(
-  apt: Apt,
-  names: readonly string[],
-  folder: string,
-  say: Say,
-): Promise<void> {
+export async function fetchInto(apt: Apt, names: readonly string[], folder: string, say: Say): Promise<void> {
   const from = performance.now();
   const sizes = await Promise.all(names.map(async (name) => Number(await packageField(apt, name, 'Size'))));
   const total = sizes.reduce((sum, size) => sum + size, 0);
@@ -179,6 +174,7 @@ export async function fetchInto(
 
 function bytesIn(folder: string): number {
   let sum = 0;
-  for (const name of readdirSync(folder)) sum += statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0;
+  for (const name of readdirSync(folder))
+    sum += statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0;
   return sum;
 }

@@ -28,7 +28,8 @@ export function addressBytes(text: string): Buffer {
   const groups = (part: string): number[] =>
     part === '' ? [] : part.split(':').map((group) => Number.parseInt(group, 16));
   const [left, right] = [groups(head), groups(tail ?? '')];
-  const all = tail === undefined ? left : [...left, ...Array(8 - left.length - right.length).fill(0), ...right];
+  const all =
+    tail === undefined ? left : [...left, ...Array(8 - left.length - right.length).fill(0), ...right];
   const bytes = Buffer.alloc(16);
   all.forEach((group: number, index) => bytes.writeUInt16BE(group, index * 2));
   return bytes;
@@ -86,7 +87,14 @@ function pseudoHeader(protocol: number, length: number, source: Buffer, target: 
   return Buffer.concat([source, target, tail]);
 }
 
-function packet(protocol: number, body: Buffer, source: string, target: string, from: string, to: string): Buffer {
+function packet(
+  protocol: number,
+  body: Buffer,
+  source: string,
+  target: string,
+  from: string,
+  to: string,
+): Buffer {
   const [src, dst] = [addressBytes(source), addressBytes(target)];
   return src.length === 4
     ? ethernet(ETHER.ipv4, ipv4(protocol, body, src, dst), from, to)
@@ -137,9 +145,7 @@ export function echoFrame(sequence: number, version: 4 | 6 = 4, payload = Buffer
   payload.copy(body, 8);
   const protocol = version === 4 ? PROTOCOL.icmp : PROTOCOL.icmp6;
   const covered =
-    version === 4
-      ? []
-      : [pseudoHeader(protocol, body.length, addressBytes(source), addressBytes(target))];
+    version === 4 ? [] : [pseudoHeader(protocol, body.length, addressBytes(source), addressBytes(target))];
   body.writeUInt16BE(checksum(...covered, body), 2);
   return packet(protocol, body, source, target, ADDRESSES.peerMac, ADDRESSES.guestMac);
 }

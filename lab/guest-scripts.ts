@@ -43,8 +43,8 @@ exec $b switch_root /newroot ${GUEST_HOME}/busybox sh ${GUEST_HOME}/agent
 export function agentScript(): string {
   return `h=${GUEST_HOME}; b=$h/busybox; x=$h/x
 exec 3<>/dev/vport0p1
-$b ip link set lo up
-. $x/setup >$x/setup.log 2>&1
+# The host's own shell: busybox would take its own ip.
+/bin/sh $x/setup >$x/setup.log 2>&1
 echo "ready $($b uname -r)" >&3
 while read -r verb id signal <&3; do
   case $verb in

@@ -70,7 +70,10 @@ export class Injector {
   #rest = Buffer.alloc(0);
   #gone: string | undefined;
 
-  private constructor(private readonly socket: Socket) {
+  readonly #socket: Socket;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
     socket.on('data', (chunk: Buffer) => this.#take(chunk));
     socket.on('error', (error) => (this.#gone = error.message));
     socket.on('close', () => (this.#gone ??= 'QEMU has closed its end'));
@@ -125,7 +128,7 @@ export class Injector {
   /** Closes the connection; the guest's NIC then gets nothing more. */
   close(): void {
     this.onFrame = undefined;
-    this.socket.destroy();
+    this.#socket.destroy();
   }
 
   /** Writes; returns the time at which the kernel had taken all of it. */
@@ -138,19 +141,8 @@ export class Injector {
       });
     }
     // A socket with room takes the bytes in this very call; otherwise wait: that is the back-pressure of the NIC.
-    if (!this.socket.write(bytes) || this.socket.writableLength > 0) {
-      await new Promise<void>((resolve) => {
-        const done = (): void => {
-          clearInterval(check);
-          this.socket.off('close', done);
-          resolve();
-        };
-        const check = setIntervalPlain(() => {
-          if (this.socket.writableLength === 0) done();
-        }, 1);
-        this.socket.once('close', done);
-      });
-    }
+    const taken = new Promise<void>((resolve) => this.#socket.write(bytes, () => resolve()));
+    if (this.#socket.writableLength > 0) await taken;
     return process.hrtime.bigint();
   }
 
@@ -167,5 +159,3 @@ export class Injector {
     this.#rest = Buffer.from(data);
   }
 }
-
-const setIntervalPlain = globalThis.setInterval;

@@ -80,6 +80,12 @@ export function qemuArguments(options: QemuOptions): string[] {
     ...(options.nic === undefined ? [] : nicArguments(options.nic, options.frameSocket)),
     ...(options.trace.length === 0
       ? []
-      : ['-msg', 'timestamp=on', '-D', options.traceLog, ...options.trace.flatMap((event) => ['-trace', event])]),
+      : [
+          '-msg',
+          'timestamp=on',
+          '-D',
+          options.traceLog,
+          ...options.trace.flatMap((event) => ['-trace', event]),
+        ]),
   ];
 }

@@ -1,0 +1,383 @@
+/**
+ * A guest: boots, runs commands, takes frames, and goes. One guest at a time on a machine; it dies with this process.
+ *
+ * cast: QEMU (a child under setpriv, so that the kernel ends it with us) · the agent in the guest (control socket) ·
+ * the exchange folder (scripts in, output out) · the injector (frame socket) · the lock (one guest per cache).
+ */
+import type { ChildProcess } from 'node:child_process';
+import {
+  type FSWatcher,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  watch,
+  writeFileSync,
+} from 'node:fs';
+import { type Socket, createConnection } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { RxError } from '../src/base/errors.js';
+import { packageRoot } from '../src/sys/package.js';
+import { cached, runFolder } from './cache.js';
+import { ensureBusybox, ensureKernel, ensureQemu } from './fetch.js';
+import { commandScript } from './guest-scripts.js';
+import { setupScript } from './guest-setup.js';
+import { ensureInitramfs } from './initramfs.js';
+import { Injector } from './inject.js';
+import { DEFAULT_KERNEL } from './kernels.js';
+import { takeLock } from './lock.js';
+import { DEFAULT_NIC, type NicSpec, parseNic } from './nics.js';
+import { type Say, quiet, since } from './progress.js';
+import { launch } from './programs.js';
+import { qemuArguments } from './qemu.js';
+import { type Finished, type OnOutput, Running } from './running.js';
+
+/** What guest is wanted. Everything has a default. */
+export interface GuestOptions {
+  /** Name of a kernel of the lab; 6.12 unless said. */
+  readonly kernel?: string;
+  /** `MODEL[,queues=N]`; igb unless said; null for a guest without a NIC. */
+  readonly nic?: string | { readonly model: string; readonly queues?: number } | null;
+  /** Emulated CPUs; 2 unless said. */
+  readonly cpus?: number;
+  /** MiB; 2048 unless said. */
+  readonly memory?: number;
+  /** Count instructions instead of time: one CPU, 1 ns each. */
+  readonly icount?: boolean;
+  /** QEMU trace events to log, with host times. */
+  readonly trace?: readonly string[];
+  /** More words for the kernel's command line. */
+  readonly append?: string;
+  /** Kernel modules to load besides the NIC's. */
+  readonly modules?: readonly string[];
+  /** Seconds until the guest must be ready; 120 unless said. */
+  readonly bootTimeout?: number;
+  /** Seconds after which the guest is ended whatever it does; 900 unless said. */
+  readonly lifeTime?: number;
+  readonly say?: Say;
+}
+
+/** How a command is run. */
+export interface CommandOptions {
+  /** Folder; the project's folder unless said. */
+  readonly cwd?: string;
+  /** Variables besides PATH, HOME and the like. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly onStdout?: OnOutput;
+  readonly onStderr?: OnOutput;
+}
+
+/** Host variables that shape output or name places the guest sees too. */
+const PASSED = [
+  'PATH',
+  'TERM',
+  'COLORTERM',
+  'NO_COLOR',
+  'FORCE_COLOR',
+  'COLUMNS',
+  'LANG',
+  'RXSTAMP_CACHE',
+  'RXSTAMP_DEBUG',
+];
+const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+const GONE_MS = 5000;
+
+function baseEnv(): Record<string, string> {
+  const env: Record<string, string> = { HOME: '/root', USER: 'root', RXSTAMP_LAB: '1' };
+  for (const name of PASSED) {
+    const value = process.env[name];
+    if (value !== undefined) env[name] = value;
+  }
+  env['PATH'] = `${env['PATH'] ?? ''}:${SYSTEM_PATH}`.replace(/^:/, '');
+  return env;
+}
+
+/** A running guest. */
+export class Guest {
+  readonly kernel: string;
+  /** `uname -r` inside. */
+  release = '';
+  readonly nic: NicSpec | undefined;
+  readonly cpus: number;
+  /** Console log, exchange files, QEMU's log. */
+  readonly folder: string;
+  /** QEMU's trace, when asked for. */
+  readonly traceLog: string;
+  readonly #options: GuestOptions;
+  readonly #say: Say;
+  readonly #commands = new Map<number, Running>();
+  #nextId = 1;
+  #qemu: ChildProcess | undefined;
+  #control: Socket | undefined;
+  #injector: Injector | undefined;
+  #watcher: FSWatcher | undefined;
+  #sockets = '';
+  #release: () => void = () => undefined;
+  #end: string | undefined;
+  #lifeTimer: NodeJS.Timeout | undefined;
+  #ready: (release: string) => void = () => undefined;
+  #failed: (error: RxError) => void = () => undefined;
+
+  constructor(options: GuestOptions) {
+    this.#options = options;
+    this.#say = options.say ?? quiet;
+    this.kernel = options.kernel ?? DEFAULT_KERNEL;
+    this.cpus = options.icount ? 1 : (options.cpus ?? 2);
+    const wish = options.nic === undefined ? DEFAULT_NIC : options.nic;
+    const text =
+      typeof wish === 'string' || wish === null
+        ? wish
+        : `${wish.model}${wish.queues === undefined ? '' : `,queues=${wish.queues}`}`;
+    this.nic = text === null ? undefined : parseNic(text, this.cpus);
+    this.folder = runFolder(`${this.kernel}-${this.nic?.model.name ?? 'no-nic'}`);
+    this.traceLog = join(this.folder, 'trace.log');
+  }
+
+  /** The sender of frames. Throws RXS_LAB in a guest without a NIC. */
+  get injector(): Injector {
+    if (this.#injector !== undefined) return this.#injector;
+    throw this.#error('sending frames', 'this guest has no NIC', 'start it with a NIC');
+  }
+
+  /** Folder on the host that the guest sees as /run/rxlab/x. */
+  get exchange(): string {
+    return join(this.folder, 'exchange');
+  }
+
+  /** Boots until user space is ready. Throws RXS_LAB*, RXS_NEEDS_PROGRAM. */
+  async boot(): Promise<void> {
+    const from = performance.now();
+    const kernel = await ensureKernel(this.kernel, this.#say);
+    const qemu = await ensureQemu(this.#say);
+    const busybox = await ensureBusybox(this.#say);
+    const modules = [...(this.nic?.model.modules ?? []), ...(this.#options.modules ?? [])];
+    const initramfs = await ensureInitramfs(kernel, modules, busybox);
+    this.#release = await takeLock(join(cached(), 'guest.lock'), `guest ${this.kernel}`, this.#say);
+    mkdirSync(this.exchange, { recursive: true });
+    // Paths of unix sockets are short; the cache's may not be.
+    this.#sockets = mkdtempSync(join(tmpdir(), 'rxlab-'));
+    const keepTmp = [packageRoot, process.cwd(), cached()].some((path) => path.startsWith('/tmp/'));
+    if (keepTmp) writeFileSync(join(this.exchange, 'keep-tmp'), '');
+    writeFileSync(join(this.exchange, 'setup'), setupScript(this.nic, packageRoot));
+    const args = qemuArguments({
+      kernel: kernel.vmlinuz,
+      initramfs,
+      cpus: this.cpus,
+      memory: this.#options.memory ?? 2048,
+      nic: this.nic,
+      frameSocket: join(this.#sockets, 'frames'),
+      controlSocket: join(this.#sockets, 'control'),
+      exchange: this.exchange,
+      consoleLog: join(this.folder, 'console.log'),
+      icount: this.#options.icount ?? false,
+      trace: this.#options.trace ?? [],
+      traceLog: this.traceLog,
+      append: this.#options.append ?? '',
+      data: qemu.data,
+    });
+    const ready = new Promise<string>((resolve, reject) => {
+      this.#ready = resolve;
+      this.#failed = reject;
+    });
+    ready.catch(() => undefined);
+    const started = performance.now();
+    this.#start(qemu.program, args, qemu.libraries);
+    await this.#connect();
+    const limit = (this.#options.bootTimeout ?? 120) * 1000;
+    const timer = setTimeout(
+      () => this.#failed(this.#error('booting the guest', `not ready after ${limit / 1000} s`)),
+      limit,
+    );
+    try {
+      this.release = await ready;
+    } finally {
+      clearTimeout(timer);
+    }
+    this.#lifeTimer = setTimeout(
+      () => this.#break(`it lived longer than ${this.#options.lifeTime ?? 900} s`),
+      (this.#options.lifeTime ?? 900) * 1000,
+    );
+    this.#say(
+      `lab: Linux ${this.release}, ${this.cpus} CPU${this.cpus > 1 ? 's' : ''}, ${this.#nicWords()}: ready ${since(started)} after power-on (${since(from)} in all)`,
+    );
+  }
+
+  /** Starts a command; several may run at the same time. */
+  start(argv: readonly string[], options: CommandOptions = {}): Running {
+    if (this.#end !== undefined) throw this.#error('starting a command', this.#end);
+    const id = this.#nextId++;
+    const env = { ...baseEnv(), ...options.env };
+    const at = (suffix: string): string => join(this.exchange, `${id}.${suffix}`);
+    writeFileSync(at('sh'), commandScript(id, argv, options.cwd ?? packageRoot, env));
+    for (const suffix of ['out', 'err']) writeFileSync(at(suffix), '');
+    const command = new Running(id, { out: at('out'), err: at('err') }, (line) => this.#tell(line), {
+      stdout: options.onStdout,
+      stderr: options.onStderr,
+    });
+    this.#commands.set(id, command);
+    this.#tell(`run ${id}`);
+    return command;
+  }
+
+  /** Runs a command to its end. */
+  run(argv: readonly string[], options: CommandOptions = {}): Promise<Finished> {
+    return this.start(argv, options).wait();
+  }
+
+  /** Runs a line of shell that must succeed; returns its standard output. */
+  async shell(line: string, options: CommandOptions = {}): Promise<string> {
+    const done = await this.run(['sh', '-c', line], options);
+    if (done.code === 0) return done.stdout;
+    throw this.#error(`running "${line}" in the guest`, `code ${done.code}: ${done.stderr.trim()}`);
+  }
+
+  /** Ends the guest: asks it to power off, then insists. Safe to call twice. */
+  async close(): Promise<void> {
+    this.#end ??= 'the guest was shut down';
+    clearTimeout(this.#lifeTimer);
+    const qemu = this.#qemu;
+    if (qemu !== undefined && qemu.exitCode === null && qemu.signalCode === null) {
+      const gone = new Promise<void>((resolve) => qemu.once('exit', () => resolve()));
+      this.#tell('stop');
+      const stages = [
+        setTimeout(() => qemu.kill('SIGTERM'), GONE_MS),
+        setTimeout(() => qemu.kill('SIGKILL'), 2 * GONE_MS),
+      ];
+      await gone;
+      for (const stage of stages) clearTimeout(stage);
+    }
+    this.#clean();
+  }
+
+  /** Ends the guest at once, for signal handlers. */
+  kill(): void {
+    this.#end ??= 'the guest was killed';
+    this.#qemu?.kill('SIGKILL');
+    this.#clean();
+  }
+
+  #nicWords(): string {
+    if (this.nic === undefined) return 'no NIC';
+    return `${this.nic.model.name} with ${this.nic.queues} queue${this.nic.queues > 1 ? 's' : ''}`;
+  }
+
+  #start(program: string, args: readonly string[], libraries: readonly string[]): void {
+    const log = openSync(join(this.folder, 'qemu.log'), 'w');
+    const env = { ...process.env, ...(libraries.length > 0 ? { LD_LIBRARY_PATH: libraries.join(':') } : {}) };
+    // The kernel ends QEMU when this process goes, even by SIGKILL.
+    const child = launch(
+      'setpriv',
+      ['--pdeathsig', 'KILL', program, ...args],
+      { stdio: ['ignore', log, log], env, detached: true },
+      (error) => this.#failed(error),
+    );
+    closeSync(log);
+    writeFileSync(join(this.folder, 'qemu.args'), `${[program, ...args].join('\n')}\n`);
+    child.once('exit', (code, signal) => this.#break(`QEMU ended (${signal ?? `code ${code}`})`));
+    this.#qemu = child;
+    this.#watcher = watch(this.exchange, (_event, name) => {
+      this.#commands.get(Number.parseInt(name ?? '', 10))?.drain();
+    });
+  }
+
+  async #connect(): Promise<void> {
+    const control = join(this.#sockets, 'control');
+    while (!existsSync(control) || (this.nic !== undefined && !existsSync(join(this.#sockets, 'frames')))) {
+      if (this.#end !== undefined) throw this.#error('booting the guest', this.#end);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    const socket = createConnection(control);
+    let rest = '';
+    socket.on('data', (chunk: Buffer) => {
+      const lines = `${rest}${chunk.toString()}`.split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) this.#hear(line);
+    });
+    socket.on('error', () => undefined);
+    this.#control = socket;
+    if (this.nic !== undefined) this.#injector = await Injector.connect(join(this.#sockets, 'frames'));
+  }
+
+  #hear(line: string): void {
+    const [verb, first = '', second] = line.trim().split(' ');
+    if (verb === 'ready') this.#ready(first);
+    if (verb === 'exit') {
+      this.#commands.get(Number(first))?.ended(Number(second));
+      this.#commands.delete(Number(first));
+    }
+  }
+
+  #tell(line: string): void {
+    if (this.#control?.writable) this.#control.write(`${line}\n`);
+  }
+
+  /** The guest has ended by itself: everyone who waits must hear of it. */
+  #break(why: string): void {
+    this.#end ??= why;
+    this.#qemu?.kill('SIGKILL');
+    const error = this.#error('running the guest', this.#end);
+    this.#failed(error);
+    for (const command of this.#commands.values()) command.broken(error);
+    this.#commands.clear();
+  }
+
+  #clean(): void {
+    this.#watcher?.close();
+    this.#injector?.close();
+    this.#control?.destroy();
+    if (this.#sockets !== '') rmSync(this.#sockets, { recursive: true, force: true });
+    this.#release();
+  }
+
+  #error(doing: string, why: string, hint?: string): RxError {
+    const last = ['console.log', 'qemu.log']
+      .map((name) => join(this.folder, name))
+      .filter(existsSync)
+      .flatMap((file) => readFileSync(file, 'latin1').split('\n'))
+      .map((line) => line.trim())
+      .filter((line) => line !== '')
+      .at(-1);
+    return new RxError('RXS_LAB', {
+      doing,
+      why: last === undefined ? why : `${why}; last words: ${last.slice(0, 200)}`,
+      hint: hint ?? `look at ${join(this.folder, 'console.log')}`,
+    });
+  }
+}
+
+/**
+ * Boots a guest, hands it over, and ends it whatever happens: return, exception, or a signal to this process.
+ * @example
+ * await withGuest({ nic: 'igb,queues=2' }, async (guest) => {
+ *   await guest.injector.send(udpFlows({ count: 10 }));
+ *   return (await guest.run(['ethtool', '-S', 'eth0'])).stdout;
+ * });
+ */
+export async function withGuest<Result>(
+  options: GuestOptions,
+  use: (guest: Guest) => Promise<Result>,
+): Promise<Result> {
+  const guest = new Guest(options);
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    guest.kill();
+    for (const name of signals) process.off(name, onSignal);
+    // Leave as if nobody had listened, unless someone else does.
+    if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
+  };
+  const onExit = (): void => guest.kill();
+  for (const name of signals) process.on(name, onSignal);
+  process.on('exit', onExit);
+  try {
+    await guest.boot();
+    return await use(guest);
+  } finally {
+    await guest.close();
+    for (const name of signals) process.off(name, onSignal);
+    process.off('exit', onExit);
+  }
+}
