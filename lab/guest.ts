@@ -58,6 +58,8 @@ export interface GuestOptions {
   readonly bootTimeout?: number;
   /** Seconds after which the guest is ended whatever it does; 900 unless said. */
   readonly lifeTime?: number;
+  /** `caller`: SIGINT is the caller's business and does not end the guest. */
+  readonly interrupts?: 'end' | 'caller';
   readonly say?: Say;
 }
 
@@ -85,6 +87,7 @@ const PASSED = [
 ];
 const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const GONE_MS = 5000;
+const END_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 function baseEnv(): Record<string, string> {
   const env: Record<string, string> = { HOME: '/root', USER: 'root', RXSTAMP_LAB: '1' };
@@ -362,7 +365,7 @@ export async function withGuest<Result>(
   use: (guest: Guest) => Promise<Result>,
 ): Promise<Result> {
   const guest = new Guest(options);
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  const signals = options.interrupts === 'caller' ? (['SIGTERM', 'SIGHUP'] as const) : END_SIGNALS;
   const onSignal = (signal: NodeJS.Signals): void => {
     guest.kill();
     for (const name of signals) process.off(name, onSignal);

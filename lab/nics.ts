@@ -65,6 +65,11 @@ export const NICS: readonly NicModel[] = [
   },
 ];
 
+/** `1 queue`, `1-8 queues`. */
+export function range(maxQueues: number): string {
+  return maxQueues === 1 ? '1 queue' : `1-${maxQueues} queues`;
+}
+
 /** The NIC taken when none is named. */
 export const DEFAULT_NIC = 'igb';
 
@@ -95,7 +100,9 @@ export function parseNic(text: string, cpus: number): NicSpec {
     queues = Number(match[1]);
   }
   if (queues < 1 || queues > model.maxQueues) {
-    throw refuse(text, `${model.name} has 1 to ${model.maxQueues} queues in the lab`, model.about);
+    const several = NICS.filter((nic) => nic.maxQueues >= queues).map((nic) => nic.name);
+    const cure = several.length > 0 ? `for ${queues} queues take ${several.join(' or ')}` : 'ask for fewer';
+    throw refuse(text, `${model.name} has ${range(model.maxQueues)} in the lab`, cure);
   }
   if (queues > cpus) {
     throw refuse(text, `${queues} queues need as many CPUs, the guest has ${cpus}`, `add --cpus ${queues}`);

@@ -1,0 +1,52 @@
+/** Starts and reads the UDP receiver inside a guest. */
+import { join } from 'node:path';
+import { packageRoot } from '../src/sys/package.js';
+import { SINK_PORT } from './frames.js';
+import type { Guest } from './guest.js';
+import type { Running } from './running.js';
+
+/** What the receiver counted. */
+export interface SinkCount {
+  readonly received: number;
+  readonly bytes: number;
+}
+
+/** A running receiver. */
+export interface Sink {
+  readonly command: Running;
+  /** Waits until the receiver has the datagrams it was told to wait for. */
+  wait(): Promise<SinkCount>;
+  /** Ends the receiver; returns what it has counted. */
+  stop(): Promise<SinkCount>;
+}
+
+/**
+ * Starts a receiver on UDP `port` (9999 unless said) and returns once it listens.
+ * @param options.count datagrams after which it ends by itself
+ */
+export async function startSink(
+  guest: Guest,
+  options: { readonly port?: number; readonly count?: number } = {},
+): Promise<Sink> {
+  const program = join(packageRoot, 'dist/lab/udp-sink.js');
+  const port = options.port ?? SINK_PORT;
+  const command = guest.start(['node', program, String(port), String(options.count ?? 0)]);
+  const lines = command.lines();
+  const first = await lines.next();
+  if (first.value !== 'ready') {
+    const { stderr } = await command.wait();
+    throw new Error(`the receiver did not start: ${stderr}`);
+  }
+  const wait = async (): Promise<SinkCount> => {
+    const done = await command.wait();
+    return JSON.parse(done.stdout.split('\n')[1] ?? '') as SinkCount;
+  };
+  return {
+    command,
+    wait,
+    stop: () => {
+      command.kill('SIGTERM');
+      return wait();
+    },
+  };
+}
