@@ -18,6 +18,21 @@ int BPF_PROG(softirq_entry, unsigned int vec)
 	return 0;
 }
 
+/* Only where the preempt count cannot be read: a stamp of a softirq that has ended must not be taken for a poll that
+ * runs outside of one. */
+SEC("tp_btf/softirq_exit")
+int BPF_PROG(softirq_exit, unsigned int vec)
+{
+	if (vec != NET_RX_SOFTIRQ)
+		return 0;
+	u32 id;
+	struct rx_cpu *cpu = this_cpu(&id);
+
+	if (cpu)
+		cpu->softirq = 0;
+	return 0;
+}
+
 /* Moves the waiting cause of a NAPI into the open poll. Written by the interrupt's CPU, taken by
  * the polling one; VALID is set last and cleared last, and a writer that finds it set leaves the
  * times alone, so they cannot tear. */
@@ -61,7 +76,7 @@ static __always_inline void open_poll(struct rx_cpu *cpu, u64 start)
 	struct rx_open_poll *poll = &cpu->poll;
 
 	poll->start = start;
-	poll->softirq = serving_softirq() ? cpu->softirq : 0;
+	poll->softirq = cpu->softirq;
 	poll->packets = 0;
 	poll->lost = 0;
 	poll->flags = start ? RX_POLL_STARTED : 0;
@@ -102,6 +117,8 @@ int BPF_PROG(napi_poll_start, struct napi_struct *napi)
 	if (!napi->napi_id || (rx.ifindex && napi->dev->ifindex != rx.ifindex))
 		return 0;
 	begin(cpu, napi->napi_id, rx.ifindex, 0, now);
+	if (!rx.softirq_exit_hooked && !serving_softirq())
+		cpu->poll.softirq = 0;
 	return 0;
 }
 

@@ -135,6 +135,7 @@ struct rx_config {
 	__u32 entry_hooked; /* irq_vector or a flow handler sets rx_cpu.current */
 	__u32 prep_hooked;  /* napi_prep ties an interrupt to its NAPI; else by rx_pending */
 	__u32 exit_hooked;  /* isr_exit ends rx_cpu.current */
+	__u32 softirq_exit_hooked; /* softirq_exit ends rx_cpu.softirq */
 	__u32 interrupts;   /* write an RX_IRQ record per interrupt */
 	__u32 stage_stack;  /* index of the stack stage in src/stages.ts */
 };

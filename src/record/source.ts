@@ -31,8 +31,8 @@ export interface RecordSource {
   readonly base: bigint;
   readonly lanes: readonly Lane[];
   readonly ways: readonly StageWay[];
-  /** Called for each later stage, in the order of its ring. `time` is relative to base. */
-  onStage: (stage: number, skb: number, time: number) => void;
+  /** Called for each later stage, in the order of its ring. `time` is relative to base, `cpu` where it was stamped. */
+  onStage: (stage: number, skb: number, time: number, cpu: number) => void;
   onInterrupt: (interrupt: InterruptRecord) => void;
   onLoss: (loss: Loss) => void;
   /**

@@ -98,28 +98,48 @@ export function possibleCpus(): number {
   return c.possibleCpus() as number;
 }
 
+const RAW_TRACEPOINT = 17;
 const TRACING = 26;
 const TRACE_FENTRY = 24;
-const RETURN_ZERO = new Uint8Array([0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0]);
+const RETURN_ZERO = [0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0] as const;
+
+function loadProbe(type: number, instructions: Uint8Array, attachType: number, btfId: number): number {
+  // struct bpf_prog_load_opts of libbpf 1.1: sz at 0, expected_attach_type at 12, attach_btf_id at 32.
+  const options = new DataView(new ArrayBuffer(48));
+  options.setBigUint64(0, 48n, true);
+  options.setUint32(12, attachType, true);
+  options.setUint32(32, btfId, true);
+  const bytes = new Uint8Array(options.buffer);
+  const count = instructions.length / 8;
+  const program = c.progLoad(type, 'rxstamp_probe', 'GPL', instructions, count, bytes) as number;
+  logLines = [];
+  return program;
+}
 
 /**
  * Tries to hang a two-instruction program on a kernel function and takes it off again.
  * @param btfId type id of the function in the kernel's BTF
- * @returns undefined when it worked, else the errno's name. `step` says what failed.
+ * @returns undefined when it worked, else the errno and the step that failed
  */
 export function tryFentry(btfId: number): { readonly step: 'load' | 'attach'; readonly errno: number } | undefined {
-  // struct bpf_prog_load_opts of libbpf 1.1: sz at 0, expected_attach_type at 12, attach_btf_id at 32.
-  const options = new DataView(new ArrayBuffer(48));
-  options.setBigUint64(0, 48n, true);
-  options.setUint32(12, TRACE_FENTRY, true);
-  options.setUint32(32, btfId, true);
-  const optionBytes = new Uint8Array(options.buffer);
-  const program = c.progLoad(TRACING, 'rxstamp_probe', 'GPL', RETURN_ZERO, 2, optionBytes) as number;
+  const program = loadProbe(TRACING, Uint8Array.from(RETURN_ZERO), TRACE_FENTRY, btfId);
   if (program < 0) return { step: 'load', errno: -program };
   const link = c.rawTracepointOpen(null, program) as number;
   if (link >= 0) closeSync(link);
   closeSync(program);
   return link < 0 ? { step: 'attach', errno: -link } : undefined;
+}
+
+/**
+ * Whether a program may take the address of a kernel variable. BTF alone does not tell: the kernel looks the name up in
+ * kallsyms, which has variables only with CONFIG_KALLSYMS_ALL.
+ * @param btfId type id of the variable in the kernel's BTF
+ */
+export function tryVariable(btfId: number): boolean {
+  const load = [0x18, 0x31, 0, 0, btfId & 0xff, (btfId >> 8) & 0xff, (btfId >> 16) & 0xff, btfId >>> 24];
+  const program = loadProbe(RAW_TRACEPOINT, Uint8Array.from([...load, 0, 0, 0, 0, 0, 0, 0, 0, ...RETURN_ZERO]), 0, 0);
+  if (program >= 0) closeSync(program);
+  return program >= 0;
 }
 
 /** An opened BPF object file. Configure it, then load(), then attach(). */

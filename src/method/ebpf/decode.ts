@@ -2,8 +2,8 @@
  * Ring records into lanes: the hot path of the reader. Typed arrays in, typed arrays out; no object, closure or BigInt
  * per record. Times are subtracted in 32-bit halves, so they are exact at any uptime.
  */
-import { FIRST_PACKET_STAGE, HEADER_WORDS, type Lane, PACKET_AT_ETHERNET, PacketColumns, POLL } from '../../record/lane.js';
-import type { InterruptRecord } from '../../record/source.js';
+import { HEADER_WORDS, type Lane, PACKET_AT_ETHERNET, PacketColumns, POLL } from '../../record/lane.js';
+import type { InterruptRecord, RecordSource } from '../../record/source.js';
 import { stageIndex } from '../../stages.js';
 import { CAUSE, CAUSE_FLAG, IRQ, PACKET, PACKET_FLAG, POLL as POLL_LAYOUT, POLL_FLAG, STAGE } from './layout.gen.js';
 
@@ -107,9 +107,10 @@ export class Decoder {
     lane.closePoll(row, packets);
   }
 
-  stage(words: Uint32Array, word: number, tell: (stage: number, skb: number, time: number) => void): void {
+  stage(words: Uint32Array, word: number, tell: RecordSource['onStage']): void {
     const stage = ((words[word] as number) >>> 8) & 0xff;
-    tell(stage - FIRST_PACKET_STAGE, this.skb(words, word, STAGE.skb), this.time(words, word, STAGE.time));
+    const cpu = words[word + STAGE.cpu / 4] as number;
+    tell(stage, this.skb(words, word, STAGE.skb), this.time(words, word, STAGE.time), cpu);
   }
 
   interrupt(words: Uint32Array, word: number): InterruptRecord {

@@ -169,7 +169,7 @@ export const NAPI = {
 
 /** Byte offsets in struct rx_config. */
 export const CONFIG = {
-  SIZE: 48,
+  SIZE: 52,
   chunksPerRing: 0,
   possibleCpus: 4,
   ifindex: 8,
@@ -180,8 +180,9 @@ export const CONFIG = {
   entryHooked: 28,
   prepHooked: 32,
   exitHooked: 36,
-  interrupts: 40,
-  stageStack: 44,
+  softirqExitHooked: 40,
+  interrupts: 44,
+  stageStack: 48,
 } as const;
 
 /** enum rx_kind. */

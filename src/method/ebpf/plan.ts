@@ -33,9 +33,11 @@ export interface Plan {
   readonly entryHooked: boolean;
   readonly prepHooked: boolean;
   readonly exitHooked: boolean;
+  readonly softirqExitHooked: boolean;
 }
 
 const EXIT: Hook = { kind: 'tp_btf', target: 'irq_handler_exit', program: 'isr_exit' };
+const SOFTIRQ_EXIT: Hook = { kind: 'tp_btf', target: 'softirq_exit', program: 'softirq_exit' };
 const CLOSE: Hook = { kind: 'tp_btf', target: 'napi_poll', program: 'napi_poll_end' };
 
 interface Chosen {
@@ -44,21 +46,30 @@ interface Chosen {
   readonly reasons: readonly string[];
 }
 
+/** `fentry a, b: why; tracepoint c: why`: hooks that fail for the same reason share it. */
+function reasonTexts(failed: ReadonlyMap<string, Set<string>>): string[] {
+  return [...failed].map(([key, targets]) => {
+    const [kind, reason] = key.split('\n');
+    return `${kind} ${[...targets].join(', ')}: ${reason}`;
+  });
+}
+
 /** The first way that works, and the reasons against the ones before it. */
 function choose(ways: readonly Way[], probe: HookProbe): Chosen {
-  const reasons: string[] = [];
+  const failed = new Map<string, Set<string>>();
   for (const way of ways) {
     const answers = way.hooks.map((hook) => ({ hook, answer: probe(hook) }));
     const usable = answers.filter(({ answer }) => answer.possible !== 'no');
     if (way.anyOf ? usable.length > 0 : usable.length === answers.length) {
-      return { way, hooks: usable.map(({ hook }) => hook), reasons };
+      return { way, hooks: usable.map(({ hook }) => hook), reasons: reasonTexts(failed) };
     }
     for (const { hook, answer } of answers) {
-      const reason = `${hook.kind === 'fentry' ? 'fentry' : 'tracepoint'} ${hook.target}: ${answer.reason}`;
-      if (answer.possible === 'no' && !reasons.includes(reason)) reasons.push(reason);
+      if (answer.possible !== 'no') continue;
+      const key = `${hook.kind === 'fentry' ? 'fentry' : 'tracepoint'}\n${answer.reason}`;
+      failed.set(key, (failed.get(key) ?? new Set()).add(hook.target));
     }
   }
-  return { way: undefined, hooks: [], reasons };
+  return { way: undefined, hooks: [], reasons: reasonTexts(failed) };
 }
 
 /** Stages whose hooks are attached although the stage comes after `until`, because the others need them. */
@@ -92,11 +103,16 @@ export function plan(request: PlanRequest, probe: HookProbe, hasPreemptCount: bo
     }
     if (stage.name === 'raise') prepHooked = programs.has('napi_prep');
   }
-  if (!request.hasIrqs) return { programs, ways, entryHooked: false, prepHooked: false, exitHooked: false };
+  if (!request.hasIrqs) {
+    return { programs, ways, entryHooked: false, prepHooked: false, exitHooked: false, softirqExitHooked: false };
+  }
   // Without a hook on NAPI scheduling the handler's entry is what is remembered.
   if (!prepHooked || !entryHooked || request.interrupts) programs.add('isr_entry');
   const exitHooked = request.interrupts || !entryHooked || !prepHooked || !hasPreemptCount;
   if (exitHooked) programs.add(EXIT.program);
+  const startHooked = programs.has('napi_poll_start');
+  const softirqExitHooked = programs.has('softirq_entry') && !(startHooked && hasPreemptCount);
+  if (softirqExitHooked) programs.add(SOFTIRQ_EXIT.program);
   programs.add(CLOSE.program);
-  return { programs, ways, entryHooked, prepHooked, exitHooked };
+  return { programs, ways, entryHooked, prepHooked, exitHooked, softirqExitHooked };
 }

@@ -8,7 +8,7 @@ import type { Loss, LossCause } from '../../record/loss.js';
 import type { InterruptRecord, RecordSource, StageWay } from '../../record/source.js';
 import { type StageName, stageIndex } from '../../stages.js';
 import { clockNow } from '../../sys/libc.js';
-import { BpfObject, openKernelBtf, possibleCpus, programStats } from '../../sys/libbpf.js';
+import { BpfObject, openKernelBtf, possibleCpus, programStats, tryVariable } from '../../sys/libbpf.js';
 import { readObject } from '../../sys/package.js';
 import { Decoder } from './decode.js';
 import { CONFIG, IRQ_FILTER, KIND, LIMITS, LOSS } from './layout.gen.js';
@@ -39,9 +39,6 @@ export interface EbpfOptions {
   /** Ring bytes per CPU, a power of two of at least 64 KiB. */
   readonly ringBytes: number;
 }
-
-/** How long a program may take from reading its clock to publishing its record, interrupts included. */
-const IN_FLIGHT_NS = 1_000_000;
 
 const COUNTERS: readonly [Exclude<keyof typeof LOSS, 'SIZE'>, LossCause][] = [
   ['packetsRingFull', 'ring_full'],
@@ -202,7 +199,10 @@ function decide(options: EbpfOptions): { chosen: Plan; castHeaders: boolean } {
   }
   try {
     const request = { ...options, hasIrqs: options.irqs.length > 0 };
-    const hasPreemptCount = btf.has('pcpu_hot', 'VAR') || btf.has('__preempt_count', 'VAR');
+    const hasPreemptCount = ['pcpu_hot', '__preempt_count'].some((name) => {
+      const id = btf.id(name, 'VAR');
+      return id > 0 && tryVariable(id);
+    });
     const chosen = plan(request, kernelProbe(btf), hasPreemptCount);
     const missing = chosen.ways.find((way) => way.stage === 'driver' && way.hook === undefined);
     if (missing) {
@@ -236,6 +236,7 @@ function configure(rodata: DataView, options: EbpfOptions, chosen: Plan, cpus: n
   set(CONFIG.entryHooked, chosen.entryHooked);
   set(CONFIG.prepHooked, chosen.prepHooked);
   set(CONFIG.exitHooked, chosen.exitHooked);
+  set(CONFIG.softirqExitHooked, chosen.softirqExitHooked);
   set(CONFIG.interrupts, options.interrupts);
   set(CONFIG.stageStack, Math.max(stageIndex('stack'), FIRST_PACKET_STAGE));
 }

@@ -1,0 +1,67 @@
+/**
+ * The one place where times change their shape. Inside, a time is a double of nanoseconds from a session's base (exact
+ * for 104 days); outside it is seconds with nine digits, or whole nanoseconds, both exact and without BigInt per stamp.
+ */
+
+const NS = 1_000_000_000;
+
+/** Shows times that are relative to a base in a clock that runs beside the base's clock. */
+export class Timeline {
+  private seconds = 0;
+  private nanos = 0;
+
+  /**
+   * @param base what relative times count from, nanoseconds of CLOCK_MONOTONIC
+   * @param offset shown clock minus CLOCK_MONOTONIC, nanoseconds
+   */
+  constructor(base: bigint, offset = 0n) {
+    this.move(base, offset);
+  }
+
+  /** Takes another offset: the shown clock was stepped. */
+  move(base: bigint, offset: bigint): void {
+    const zero = base + offset;
+    this.seconds = Number(zero / 1_000_000_000n);
+    this.nanos = Number(zero % 1_000_000_000n);
+  }
+
+  /** `73811.204518337`: seconds with nine digits, exact. */
+  text(relative: number): string {
+    const sum = this.nanos + relative;
+    const carry = Math.floor(sum / NS);
+    return `${this.seconds + carry}.${nineDigits(sum - carry * NS)}`;
+  }
+
+  /** `73811204518337`: whole nanoseconds, exact, also beyond 2^53. */
+  nanoseconds(relative: number): string {
+    const sum = this.nanos + relative;
+    const carry = Math.floor(sum / NS);
+    const seconds = this.seconds + carry;
+    const digits = nineDigits(sum - carry * NS);
+    return seconds === 0 ? String(Number(digits)) : `${seconds}${digits}`;
+  }
+
+  /** Whole nanoseconds as a bigint, for the API. */
+  bigint(relative: number): bigint {
+    return BigInt(this.nanoseconds(relative));
+  }
+}
+
+function nineDigits(nanos: number): string {
+  return String(NS + nanos).slice(1);
+}
+
+/** A difference in microseconds with three digits and its sign: `+12.345`. Exact: nanoseconds are whole. */
+export function deltaText(nanoseconds: number): string {
+  const size = Math.abs(nanoseconds);
+  const whole = Math.floor(size / 1000);
+  return `${nanoseconds < 0 ? '-' : '+'}${whole}.${String(1000 + (size - whole * 1000)).slice(1)}`;
+}
+
+/** A span in the unit that suits it: `340 ns`, `12.3 µs`, `4.56 ms`, `1.20 s`. Rounded, for people. */
+export function spanText(nanoseconds: number): string {
+  if (nanoseconds < 1000) return `${Math.round(nanoseconds)} ns`;
+  if (nanoseconds < 1e6) return `${(nanoseconds / 1e3).toFixed(1)} µs`;
+  if (nanoseconds < 1e9) return `${(nanoseconds / 1e6).toFixed(2)} ms`;
+  return `${(nanoseconds / 1e9).toFixed(2)} s`;
+}

@@ -1,0 +1,43 @@
+import { type Command, Option } from 'commander';
+import { STAGE_NAMES } from '../stages.js';
+
+/** Adds `rxstamp trace`. */
+export function addTrace(root: Command): void {
+  root
+    .command('trace')
+    .description('print when each received packet arrived, live')
+    .argument('[interface]', 'interface; the one with the default route when neither it nor --irq is given')
+    .option('-i, --interface <name>', 'the same as the argument')
+    .option('--irq <list>', 'only packets that these interrupts brought: 25 or 25,26 (filtered in the kernel)')
+    .option('--queue <number>', 'only packets of this receive queue (filtered in the kernel)')
+    .option('--cpu <list>', 'only packets that these CPUs polled: 0 or 0,2-3 (filtered in the kernel)')
+    .option('-c, --count <packets>', 'stop after this many packets')
+    .option('--duration <time>', 'stop after this time: 500ms, 10s, 5m')
+    .addOption(
+      new Option('--until <stage>', 'latest stage to stamp; each one costs').choices(STAGE_NAMES).default('driver'),
+    )
+    .addOption(
+      new Option('--clock <clock>', 'clock of the printed times').choices(['mono', 'boot', 'real', 'tai']).default('mono'),
+    )
+    .addOption(
+      new Option('--format <format>', 'output on stdout')
+        .choices(['text', 'tree', 'times', 'ndjson', 'csv'])
+        .default('text'),
+    )
+    .option('--interrupts', 'one line per interrupt instead of one per packet')
+    .option('--buffer <size>', 'ring buffer per CPU: 64KiB to 1GiB', '4MiB')
+    .addHelpText(
+      'after',
+      `
+Times are stamped by the kernel at the earliest hook it allows; the first lines say which, and why none earlier.
+Data goes to stdout, everything else to stderr. Exit: 0 done, 1 failure, 2 usage, 3 finished, but events were lost.
+
+  rxstamp trace eth0                       every packet of eth0, its interrupt and its stages
+  rxstamp trace --irq 25 --format times    t1, t2, t3, t4… of the packets that IRQ 25 brought
+  rxstamp trace eth0 --until stack -c 100  100 packets, up to the protocol stack`,
+    )
+    .action(async (name: string | undefined, options: Record<string, string | boolean | undefined>) => {
+      const { runTrace } = await import('./trace/run.js');
+      process.exitCode = await runTrace(name, options);
+    });
+}

@@ -1,0 +1,153 @@
+/** `rxstamp trace`: start, drain until told to stop, sum up. */
+import { EXIT } from '../../base/errors.js';
+import { Timeline } from '../../base/time.js';
+import { EbpfSession } from '../../method/ebpf/session.js';
+import { PacketCursor } from '../../packet/arrival.js';
+import { Joiner } from '../../packet/join.js';
+import { LossLedger } from '../../record/loss.js';
+import { FORMATS } from '../../report/format/index.js';
+import type { Format, TraceMeta } from '../../report/format/format.js';
+import { Summary } from '../../report/summary.js';
+import { clockOffset } from '../../sys/clock.js';
+import { kernelRelease } from '../../sys/release.js';
+import { Output } from '../../sys/output.js';
+import { version } from '../../sys/package.js';
+import { checkPrivileges } from './check.js';
+import { type TraceOptions, readOptions } from './options.js';
+import { type Target, resolveTarget } from './target.js';
+
+/** How long to sleep between looks into the rings: short while packets come, longer when it is quiet. */
+const BUSY_MS = 4;
+const QUIET_MS = 20;
+
+/** Runs a trace. @returns the exit code: 3 when events were lost */
+export async function runTrace(
+  argument: string | undefined,
+  raw: Readonly<Record<string, string | boolean | undefined>>,
+): Promise<number> {
+  const options = readOptions(argument, raw);
+  const target = resolveTarget(options);
+  checkPrivileges();
+  const session = EbpfSession.start(target.ebpf);
+  try {
+    return await new Trace(options, target, session).run();
+  } finally {
+    session.close();
+  }
+}
+
+/** One run of the command. */
+class Trace {
+  private readonly output = new Output();
+  private readonly summary = new Summary();
+  private readonly ledger = new LossLedger();
+  private readonly cursor = new PacketCursor();
+  private readonly joiner: Joiner;
+  private readonly format: Format;
+  private readonly options: TraceOptions;
+  private readonly session: EbpfSession;
+  private stopping = false;
+  private wake: () => void = () => {};
+
+  constructor(options: TraceOptions, target: Target, session: EbpfSession) {
+    this.options = options;
+    this.session = session;
+    this.joiner = new Joiner(session, options.until);
+    const clock = clockOffset(options.clock);
+    const timeline = new Timeline(session.base, clock.offset);
+    const stamped = session.ways.filter((way) => way.hook !== undefined).map((way) => way.stage);
+    this.format = FORMATS[options.format](timeline, stamped);
+    this.output.write(this.format.header(traceMeta(options, target, session, clock.error)));
+    session.onLoss = (loss) => {
+      this.ledger.add(loss);
+      this.output.write(this.format.loss(loss));
+    };
+    session.onInterrupt = (interrupt) => {
+      this.summary.interrupts++;
+      if (!this.full()) this.output.write(this.format.interrupt(interrupt, this.summary.interrupts));
+    };
+  }
+
+  async run(): Promise<number> {
+    const stop = (): void => this.stop();
+    process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop);
+    const timer =
+      this.options.durationNs === undefined ? undefined : setTimeout(stop, Math.ceil(this.options.durationNs / 1e6));
+    this.output.flush();
+    while (!this.stopping) {
+      const records = this.session.drain();
+      this.emit(false);
+      if (this.full() || this.output.closed) break;
+      await this.sleep(records > 0 ? BUSY_MS : QUIET_MS);
+    }
+    clearTimeout(timer);
+    process.off('SIGINT', stop).off('SIGTERM', stop).off('SIGHUP', stop);
+    this.session.stop();
+    this.session.drain();
+    this.emit(true);
+    this.finish();
+    return this.ledger.total() > 0 ? EXIT.loss : EXIT.ok;
+  }
+
+  private stop(): void {
+    this.stopping = true;
+    this.wake();
+  }
+
+  private sleep(ms: number): Promise<void> {
+    if (this.stopping) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  private full(): boolean {
+    const seen = this.options.interrupts ? this.summary.interrupts : this.summary.packets;
+    return this.options.count !== undefined && seen >= this.options.count;
+  }
+
+  private emit(final: boolean): void {
+    this.joiner.begin();
+    while (!(this.full() && !this.options.interrupts) && this.joiner.next(this.cursor, final)) {
+      this.summary.count(this.cursor);
+      if (!this.options.interrupts) this.output.write(this.format.packet(this.cursor, this.summary.packets));
+    }
+    this.joiner.end();
+    this.output.flush();
+  }
+
+  private finish(): void {
+    this.output.write(this.format.summary(this.summary, this.ledger));
+    this.output.flush();
+    // Formats without a place for it: what was lost must be seen all the same.
+    if (this.options.format === 'times' || this.options.format === 'csv') {
+      process.stderr.write(`${[this.summary.text(this.ledger), ...this.summary.lossLines(this.ledger)].join('\n')}\n`);
+    }
+  }
+}
+
+function traceMeta(options: TraceOptions, target: Target, session: EbpfSession, clockError: number): TraceMeta {
+  const { irqs, queue, cpus, count, durationNs, interrupts } = options;
+  return {
+    version: version(),
+    kernel: kernelRelease(),
+    started: new Date().toISOString(),
+    clock: { name: { mono: 'monotonic', boot: 'boottime', real: 'realtime', tai: 'tai' }[options.clock], offsetErrorNs: clockError },
+    until: options.until,
+    ways: session.ways,
+    ringBytesPerCpu: options.ringBytes,
+    filter: { irqs, queue, cpus, count, durationNs, interrupts },
+    interfaces: target.nics.map((nic) => ({
+      name: nic.name,
+      ifindex: nic.ifindex,
+      driver: nic.driver,
+      irqs: nic.irqs
+        .filter(({ irq }) => target.ebpf.irqs.some((one) => one.irq === irq))
+        .map(({ irq, role, queue: of, effectiveCpu, actions }) => ({ irq, role, queue: of, cpu: effectiveCpu, actions })),
+    })),
+  };
+}

@@ -1,0 +1,43 @@
+/** What every output format of a trace implements. Formats turn packets into text and nothing else. */
+import type { Timeline } from '../../base/time.js';
+import type { PacketCursor } from '../../packet/arrival.js';
+import type { Loss, LossLedger } from '../../record/loss.js';
+import type { InterruptRecord, StageWay } from '../../record/source.js';
+import type { StageName } from '../../stages.js';
+import type { Summary } from '../summary.js';
+
+/** What is known before the first packet. */
+export interface TraceMeta {
+  readonly version: string;
+  readonly kernel: string;
+  readonly started: string;
+  readonly clock: { readonly name: string; readonly offsetErrorNs: number };
+  readonly until: StageName;
+  readonly ways: readonly StageWay[];
+  readonly ringBytesPerCpu: number;
+  readonly filter: Readonly<Record<string, unknown>>;
+  readonly interfaces: readonly {
+    readonly name: string;
+    readonly ifindex: number;
+    readonly driver: string | undefined;
+    readonly irqs: readonly {
+      readonly irq: number;
+      readonly role: string;
+      readonly queue: number | undefined;
+      readonly cpu: number | undefined;
+      readonly actions: readonly string[];
+    }[];
+  }[];
+}
+
+/** Renders a trace; every function returns the text to write, or '' for nothing. */
+export interface Format {
+  header(meta: TraceMeta): string;
+  packet(cursor: PacketCursor, number: number): string;
+  interrupt(interrupt: InterruptRecord, number: number): string;
+  loss(loss: Loss): string;
+  summary(summary: Summary, ledger: LossLedger): string;
+}
+
+/** Makes a format for a time line and the stages to show. */
+export type FormatMaker = (timeline: Timeline, stages: readonly StageName[]) => Format;

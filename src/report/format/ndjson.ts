@@ -1,0 +1,74 @@
+/**
+ * One JSON object per line: `meta`, then `packet`, `interrupt` and `loss` lines, then `summary`. docs/ndjson.md and
+ * docs/ndjson.schema.json describe it. Absolute times are whole nanoseconds in strings (they do not fit a double in
+ * every clock), differences are integers.
+ */
+import { GROUNDS, HOW_NAMES, type PacketCursor } from '../../packet/arrival.js';
+import { type Flow, readFlow } from '../../packet/flow.js';
+import { STAGE_NAMES, stageIndex } from '../../stages.js';
+import type { FormatMaker } from './format.js';
+
+/** Raised when a field changes its meaning or goes; new fields do not raise it. */
+export const SCHEMA_VERSION = 1;
+
+function flowJson(flow: Flow): string {
+  return JSON.stringify(flow);
+}
+
+function irqJson(cursor: PacketCursor): string {
+  const { polls } = cursor.lane;
+  const { poll } = cursor;
+  if (poll < 0 || (polls.irq[poll] as number) === 0) return '';
+  const vector = polls.vector[poll] as number;
+  return `,"irq":${polls.irq[poll]},"vector":${vector === 0 ? 'null' : vector},"irqCpu":${polls.irqCpu[poll]}`;
+}
+
+export const ndjsonFormat: FormatMaker = (timeline, stages) => {
+  const columns = stages.map((name) => stageIndex(name));
+  const grounds = GROUNDS.map((ground) => JSON.stringify(ground));
+  const relative = (time: number, from: number): number | null => (Number.isNaN(time) ? null : time - from);
+  return {
+    header: (meta) => `${JSON.stringify({ type: 'meta', schema: SCHEMA_VERSION, tool: 'rxstamp', ...meta })}\n`,
+    packet(cursor, number) {
+      const { lane, row, poll } = cursor;
+      const { packets, polls } = lane;
+      let stamps = '';
+      for (const index of columns) {
+        const time = cursor.stage(index);
+        if (!Number.isNaN(time)) stamps += `${stamps === '' ? '' : ','}"${STAGE_NAMES[index]}":${time - cursor.arrival}`;
+      }
+      const batch =
+        poll < 0 ? '' : `,"batch":[${cursor.k},${cursor.n}],"napi":${polls.napiId[poll]},"pid":${polls.pid[poll]}`;
+      const queue = packets.queue[row] as number;
+      return (
+        `{"type":"packet","number":${number},"arrival":"${timeline.nanoseconds(cursor.arrival)}",` +
+        `"stage":"${STAGE_NAMES[cursor.arrivalStage]}","how":"${HOW_NAMES[cursor.how]}","ground":${grounds[cursor.how]}` +
+        `${batch}${irqJson(cursor)},"cpu":${lane.cpu},"queue":${queue === 0 ? 'null' : queue - 1},` +
+        `"length":${packets.length[row]},"flow":${flowJson(readFlow(lane, row))},"stages":{${stamps}}}\n`
+      );
+    },
+    interrupt(interrupt, number) {
+      const start = Number.isNaN(interrupt.entry) ? interrupt.isr : interrupt.entry;
+      const line = {
+        type: 'interrupt',
+        number,
+        time: timeline.nanoseconds(start),
+        stage: Number.isNaN(interrupt.entry) ? 'isr' : 'entry',
+        irq: interrupt.irq,
+        vector: interrupt.vector === 0 ? null : interrupt.vector,
+        cpu: interrupt.cpu,
+        napi: interrupt.napiId === 0 ? null : interrupt.napiId,
+        claim: relative(interrupt.claim, start),
+        isr: relative(interrupt.isr, start),
+        exit: relative(interrupt.exit, start),
+      };
+      return `${JSON.stringify(line)}\n`;
+    },
+    loss(loss) {
+      const { cause, cpu, count } = loss;
+      const span = { from: timeline.nanoseconds(loss.from), to: timeline.nanoseconds(loss.to) };
+      return `${JSON.stringify({ type: 'loss', cause, cpu: cpu < 0 ? null : cpu, count, ...span })}\n`;
+    },
+    summary: (summary, ledger) => `${JSON.stringify({ type: 'summary', ...summary.json(ledger) })}\n`,
+  };
+};

@@ -1,0 +1,110 @@
+/** One line per packet, for people. Deltas are microseconds from the arrival, with all nanoseconds. */
+import { deltaText } from '../../base/time.js';
+import { GROUNDS, HOW, type PacketCursor } from '../../packet/arrival.js';
+import { flowText, readFlow } from '../../packet/flow.js';
+import { STAGES, stageIndex } from '../../stages.js';
+import type { FormatMaker, TraceMeta } from './format.js';
+
+const FLOW_WIDTH = 44;
+const DELTA_WIDTH = 10;
+
+/** `own-irq`, `batch 2/3`, `polled 1/3`, `no-irq`, `unknown`. */
+export function howText(cursor: PacketCursor): string {
+  switch (cursor.how) {
+    case HOW.ownIrq:
+      return cursor.n > 1 ? `own-irq 1/${cursor.n}` : 'own-irq';
+    case HOW.batch:
+      return `batch ${cursor.k}/${cursor.n}`;
+    case HOW.polled:
+      return cursor.n > 1 ? `polled ${cursor.k}/${cursor.n}` : 'polled';
+    case HOW.noIrq:
+      return 'no-irq';
+    case HOW.unknown:
+      return 'unknown';
+  }
+}
+
+/** Interrupt and place of a packet as text; `-` where it has none. */
+export function placeOf(cursor: PacketCursor): { irq: string; vector: string; cpu: string; queue: string } {
+  const { lane, row, poll } = cursor;
+  const caused = poll >= 0 && (lane.polls.irq[poll] as number) !== 0;
+  const vector = caused ? (lane.polls.vector[poll] as number) : 0;
+  const queue = lane.packets.queue[row] as number;
+  return {
+    irq: caused ? String(lane.polls.irq[poll]) : '-',
+    vector: vector === 0 ? '-' : `0x${vector.toString(16)}`,
+    cpu: String(lane.cpu),
+    queue: queue === 0 ? '-' : String(queue - 1),
+  };
+}
+
+/** Lines that say what is stamped and why not earlier; also used by the tree. */
+export function headerLines(meta: TraceMeta): string[] {
+  const lines = meta.interfaces.map((nic) => {
+    const queues = nic.irqs.map(({ irq, role, queue, cpu }) => {
+      const name = queue === undefined ? role : `${role}-${queue}`;
+      return `${name} → IRQ ${irq}${cpu === undefined ? '' : ` (CPU ${cpu})`}`;
+    });
+    return `${nic.name}${nic.driver === undefined ? '' : ` ${nic.driver}`}: ${queues.join(', ') || 'no interrupts'}`;
+  });
+  const stamped = meta.ways.filter((way) => way.hook !== undefined);
+  const earliest = stamped[0];
+  const missed = meta.ways.filter((way) => way.hook === undefined);
+  const reasons = missed.map((way) => `no ${way.stage}: ${way.reasons.join('; ')}`);
+  const chain = `earliest stamp: ${earliest?.stage} (${earliest?.hook})${reasons.length > 0 ? `, ${reasons.join('; ')}` : ''}`;
+  return [chain, ...lines, `CLOCK_${meta.clock.name.toUpperCase()}, stage columns in µs from the arrival`];
+}
+
+export const textFormat: FormatMaker = (timeline, stages) => {
+  const columns = stages.map((name) => stageIndex(name));
+  let grounds = new Set<number>();
+  const heading = (): string =>
+    [
+      '#'.padStart(7),
+      'arrival'.padEnd(20),
+      'how'.padEnd(12),
+      'irq'.padStart(4),
+      'vec'.padStart(5),
+      'cpu'.padStart(3),
+      'q'.padStart(2),
+      'flow'.padEnd(FLOW_WIDTH),
+      ...columns.map((index) => (STAGES[index]?.label ?? '').padStart(DELTA_WIDTH)),
+    ].join(' ');
+  return {
+    header(meta) {
+      grounds = new Set();
+      return `${[...headerLines(meta), heading()].join('\n')}\n`;
+    },
+    packet(cursor, number) {
+      const place = placeOf(cursor);
+      grounds.add(cursor.how);
+      let line =
+        `${`t${number}`.padStart(7)} ${timeline.text(cursor.arrival).padEnd(20)} ${howText(cursor).padEnd(12)} ` +
+        `${place.irq.padStart(4)} ${place.vector.padStart(5)} ${place.cpu.padStart(3)} ${place.queue.padStart(2)} ` +
+        flowText(readFlow(cursor.lane, cursor.row)).padEnd(FLOW_WIDTH);
+      for (const index of columns) {
+        const time = cursor.stage(index);
+        line += ` ${(Number.isNaN(time) ? '-' : deltaText(time - cursor.arrival)).padStart(DELTA_WIDTH)}`;
+      }
+      return `${line}\n`;
+    },
+    interrupt(interrupt, number) {
+      const start = Number.isNaN(interrupt.entry) ? interrupt.isr : interrupt.entry;
+      const after = (time: number): string => (Number.isNaN(time) ? '-' : deltaText(time - start));
+      const vector = interrupt.vector === 0 ? '-' : `0x${interrupt.vector.toString(16)}`;
+      return (
+        `${`i${number}`.padStart(7)} ${timeline.text(start).padEnd(20)} irq ${interrupt.irq} vector ${vector} ` +
+        `cpu ${interrupt.cpu} claim ${after(interrupt.claim)} isr ${after(interrupt.isr)} exit ${after(interrupt.exit)} ` +
+        `${interrupt.napiId === 0 ? 'no NAPI seen' : `NAPI ${interrupt.napiId}`}\n`
+      );
+    },
+    loss(loss) {
+      const where = loss.cpu < 0 ? '' : ` on CPU ${loss.cpu}`;
+      return `*** lost ${loss.count}: ${loss.cause}${where}, between ${timeline.text(loss.from)} and ${timeline.text(loss.to)}\n`;
+    },
+    summary(summary, ledger) {
+      const why = [...grounds].sort().map((how) => `${['own-irq', 'batch', 'polled', 'no-irq', 'unknown'][how]}: ${GROUNDS[how]}`);
+      return `${[summary.text(ledger), ...summary.lossLines(ledger), ...why].join('\n')}\n`;
+    },
+  };
+};

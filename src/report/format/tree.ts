@@ -1,0 +1,37 @@
+/** One interrupt as an indented hunk: its stages, then the packets of its poll, every step with its time from entry. */
+import { deltaText } from '../../base/time.js';
+import { flowText, readFlow } from '../../packet/flow.js';
+import { FIRST_PACKET_STAGE } from '../../record/lane.js';
+import { STAGES, stageIndex } from '../../stages.js';
+import type { FormatMaker } from './format.js';
+import { headerLines, howText, placeOf, textFormat } from './text.js';
+
+export const treeFormat: FormatMaker = (timeline, stages) => {
+  const text = textFormat(timeline, stages);
+  const shown = stages.map((name) => stageIndex(name));
+  const before = shown.filter((index) => index < FIRST_PACKET_STAGE);
+  const after = shown.filter((index) => index >= FIRST_PACKET_STAGE);
+  return {
+    ...text,
+    header: (meta) => `${headerLines(meta).join('\n')}\n`,
+    packet(cursor, number) {
+      const place = placeOf(cursor);
+      const lines: string[] = [];
+      if (cursor.k <= 1) {
+        const cause = place.irq === '-' ? 'no interrupt' : `irq ${place.irq} vector ${place.vector}`;
+        lines.push(`${timeline.text(cursor.arrival)} ${cause} cpu ${place.cpu} queue ${place.queue}`);
+        for (const index of before) {
+          const time = cursor.stage(index);
+          if (!Number.isNaN(time)) lines.push(`  ${STAGES[index]?.label.padEnd(8)}${deltaText(time - cursor.arrival)}`);
+        }
+      }
+      const times = after
+        .map((index) => ({ label: STAGES[index]?.label ?? '', time: cursor.stage(index) }))
+        .filter(({ time }) => !Number.isNaN(time))
+        .map(({ label, time }) => `${label} ${deltaText(time - cursor.arrival)}`);
+      const flow = flowText(readFlow(cursor.lane, cursor.row));
+      lines.push(`    t${number} ${howText(cursor).padEnd(12)} ${flow}  ${times.join('  ')}`);
+      return `${lines.join('\n')}\n`;
+    },
+  };
+};

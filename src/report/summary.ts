@@ -1,0 +1,56 @@
+/** Counts over the packets of a trace: what the closing lines say. */
+import { HOW_NAMES, type PacketCursor } from '../packet/arrival.js';
+import { type LossLedger, PACKET_LOSS } from '../record/loss.js';
+
+/** Packets by how they arrived. */
+export class Summary {
+  readonly byHow: number[] = HOW_NAMES.map(() => 0);
+  packets = 0;
+  interrupts = 0;
+  bytes = 0;
+  /** Stamps that came before the stage below theirs: never expected, always told. */
+  outOfOrder = 0;
+  /** Packets whose interrupt is a guess between several pending ones. */
+  ambiguous = 0;
+
+  count(cursor: PacketCursor): void {
+    this.packets++;
+    this.byHow[cursor.how] = (this.byHow[cursor.how] as number) + 1;
+    this.bytes += cursor.lane.packets.length[cursor.row] as number;
+  }
+
+  /** `3 packets stamped · 1 by its own interrupt, 2 in its batch, 0 polled · 0 lost`. */
+  text(ledger: LossLedger): string {
+    const [own, batch, polled, none, unknown] = this.byHow as [number, number, number, number, number];
+    const how = [`${own} by ${own === 1 ? 'its' : 'their'} own interrupt`, `${batch} in a batch`, `${polled} polled`];
+    if (none > 0) how.push(`${none} without an interrupt`);
+    if (unknown > 0) how.push(`${unknown} unmatched`);
+    const lost = ledger.total();
+    const parts = [`${this.packets} packet${this.packets === 1 ? '' : 's'} stamped`];
+    if (this.packets > 0) parts.push(how.join(', '));
+    if (this.interrupts > 0) parts.push(`${this.interrupts} interrupts`);
+    parts.push(`${lost} lost`);
+    return parts.join(' · ');
+  }
+
+  /** One line per cause and CPU; empty without loss. */
+  lossLines(ledger: LossLedger): string[] {
+    return ledger.list().map(({ cause, cpu, count }) => {
+      const what = PACKET_LOSS.includes(cause) ? 'packets' : 'events';
+      return `lost ${count} ${what}: ${cause}${cpu < 0 ? '' : ` on CPU ${cpu}`}`;
+    });
+  }
+
+  /** The same as data, for NDJSON. */
+  json(ledger: LossLedger): Record<string, unknown> {
+    return {
+      packets: this.packets,
+      how: Object.fromEntries(HOW_NAMES.map((name, index) => [name, this.byHow[index]])),
+      interrupts: this.interrupts,
+      bytes: this.bytes,
+      lost: ledger.total(),
+      packetsLost: ledger.total(PACKET_LOSS),
+      losses: ledger.list(),
+    };
+  }
+}
