@@ -1,13 +1,15 @@
 /** What `rxstamp lab` does: one guest, one command, perhaps frames, the command's exit code. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cachedKernel } from './fetch.js';
-import { type Guest, type GuestOptions, withGuest } from './guest.js';
+import type { Guest } from './guest.js';
+import type { GuestOptions } from './guest-options.js';
 import { type InjectSpec, framesOf } from './inject-spec.js';
 import { DEFAULT_KERNEL, KERNELS } from './kernels.js';
 import { DEFAULT_NIC, NICS, range } from './nics.js';
 import { toStderr } from './progress.js';
 import type { Running } from './running.js';
 import { startSink } from './sink.js';
+import { withGuest } from './with-guest.js';
 
 /** One call of `rxstamp lab`. */
 export interface LabCommand {
@@ -84,17 +86,19 @@ export function runInLab(wish: LabCommand): Promise<number> {
   return withGuest(options, async (guest) => {
     const { inject } = wish;
     if (inject?.kind.startsWith('udp')) await startSink(guest, { port: inject.port });
-    let speak: () => void = () => undefined;
-    const firstOutput = new Promise<void>((resolve) => (speak = resolve));
+    const spoke = new AbortController();
+    const firstOutput = new Promise<void>((resolve) => {
+      spoke.signal.addEventListener('abort', () => resolve());
+    });
     const command = guest.start(wish.argv, {
       cwd: process.cwd(),
       onStdout: (chunk) => {
         process.stdout.write(chunk);
-        speak();
+        spoke.abort();
       },
       onStderr: (chunk) => {
         process.stderr.write(chunk);
-        speak();
+        spoke.abort();
       },
     });
     const restore = forwardInterrupts(guest, command);

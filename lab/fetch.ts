@@ -6,17 +6,14 @@ import { codename, fetchInto, missingFor, openApt, packageField, packageNames } 
 import { type Kernel, kernelNamed, kernelParts, newestImage } from './kernels.js';
 import { type Say, since } from './progress.js';
 import { run } from './programs.js';
-import { type Kept, keep, kept } from './store.js';
+import { type Facts, type Kept, keep, kept } from './store.js';
 
-/** What is known about a fetched kernel. */
-export interface KernelFacts {
+/** Where a kernel's files are. */
+export interface KernelFiles {
+  /** Debian package it came in. */
   readonly package: string;
   /** `uname -r` of it. */
   readonly release: string;
-}
-
-/** Where a kernel's files are. */
-export interface KernelFiles extends KernelFacts {
   readonly vmlinuz: string;
   /** The folder with kernel/ and modules.builtin. */
   readonly modules: string;
@@ -45,18 +42,19 @@ const DROPPED = [
 
 const kernelPath = (name: string): string => join('kernels', name);
 
-function filesOf(kernel: Kept<KernelFacts>): KernelFiles {
-  const { folder, facts } = kernel;
+function filesOf({ folder, facts }: Kept): KernelFiles {
+  const release = facts['release'] ?? '';
   return {
-    ...facts,
-    vmlinuz: join(folder, 'boot', `vmlinuz-${facts.release}`),
-    modules: join(folder, 'lib/modules', facts.release),
+    package: facts['package'] ?? '',
+    release,
+    vmlinuz: join(folder, 'boot', `vmlinuz-${release}`),
+    modules: join(folder, 'lib/modules', release),
   };
 }
 
 /** The kernel of that row if it is in the cache. Throws RXS_LAB_NO_KERNEL for a name that is no row. */
 export function cachedKernel(name: string): KernelFiles | undefined {
-  const here = kept<KernelFacts>(kernelPath(kernelNamed(name).name));
+  const here = kept(kernelPath(kernelNamed(name).name));
   return here === undefined ? undefined : filesOf(here);
 }
 
@@ -66,7 +64,7 @@ export async function ensureKernel(name: string, say: Say): Promise<KernelFiles>
   return filesOf(await keep(kernelPath(name), (folder) => fetchKernel(row, folder, say), say));
 }
 
-async function fetchKernel(row: Kernel, folder: string, say: Say): Promise<KernelFacts> {
+async function fetchKernel(row: Kernel, folder: string, say: Say): Promise<Facts> {
   const from = performance.now();
   const apt = await openApt(row.suites, say);
   const image = newestImage(row, await packageNames(apt, 'linux-image-'));
@@ -105,7 +103,7 @@ async function versionOf(qemu: Omit<Qemu, 'version'>): Promise<string | undefine
   return done.code === 0 ? /version (\S+)/.exec(done.stdout.toString())?.[1] : undefined;
 }
 
-const newEnough = (version: string | undefined): version is string =>
+const newEnough = (version: string | undefined): boolean =>
   Number.parseInt(version ?? '0', 10) >= OLDEST_QEMU;
 
 /** The first `program` on PATH. */
@@ -133,7 +131,7 @@ export async function ensureQemu(say: Say): Promise<Qemu> {
   if (program !== undefined) {
     const own = { program, libraries: [] };
     const version = await versionOf(own);
-    if (newEnough(version)) return { ...own, version };
+    if (newEnough(version)) return { ...own, version: version ?? '' };
     if (named !== undefined) {
       throw new RxError('RXS_NEEDS_PROGRAM', {
         doing: 'starting the QEMU named by RXSTAMP_QEMU',
@@ -143,8 +141,8 @@ export async function ensureQemu(say: Say): Promise<Qemu> {
       });
     }
   }
-  const { folder, facts } = await keep<{ version: string }>('qemu', (into) => fetchQemu(into, say), say);
-  return { ...privateQemu(folder), version: facts.version };
+  const { folder, facts } = await keep('qemu', (into) => fetchQemu(into, say), say);
+  return { ...privateQemu(folder), version: facts['version'] ?? '' };
 }
 
 async function fetchQemu(folder: string, say: Say): Promise<{ version: string }> {
@@ -166,7 +164,7 @@ async function fetchQemu(folder: string, say: Say): Promise<{ version: string }>
     }
   }
   const version = await versionOf(privateQemu(folder));
-  if (newEnough(version)) {
+  if (version !== undefined && newEnough(version)) {
     say(`lab: QEMU ${version} (unpacked in the cache, not installed), ready after ${since(from)}`);
     return { version };
   }
@@ -191,7 +189,7 @@ function isStatic(file: string): boolean {
 export async function ensureBusybox(say: Say): Promise<string> {
   const own = onPath('busybox');
   if (own !== undefined && isStatic(own)) return own;
-  const { folder } = await keep<{ package: string }>(
+  const { folder } = await keep(
     'busybox',
     async (into) => {
       const apt = await openApt([codename()], say);

@@ -21,12 +21,13 @@ export function macBytes(text: string): Buffer {
   return Buffer.from(text.replaceAll(':', ''), 'hex');
 }
 
+const groups = (part: string): number[] =>
+  part === '' ? [] : part.split(':').map((group) => Number.parseInt(group, 16));
+
 /** Bytes of an IPv4 or IPv6 address. */
 export function addressBytes(text: string): Buffer {
   if (!text.includes(':')) return Buffer.from(text.split('.').map(Number));
   const [head = '', tail] = text.split('::');
-  const groups = (part: string): number[] =>
-    part === '' ? [] : part.split(':').map((group) => Number.parseInt(group, 16));
   const [left, right] = [groups(head), groups(tail ?? '')];
   const all =
     tail === undefined ? left : [...left, ...Array(8 - left.length - right.length).fill(0), ...right];

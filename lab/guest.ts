@@ -25,6 +25,7 @@ import { packageRoot } from '../src/sys/package.js';
 import { cached, runFolder } from './cache.js';
 import { ensureBusybox, ensureKernel, ensureQemu } from './fetch.js';
 import { commandScript } from './guest-scripts.js';
+import { type CommandOptions, type GuestOptions, baseEnv } from './guest-options.js';
 import { setupScript } from './guest-setup.js';
 import { ensureInitramfs } from './initramfs.js';
 import { Injector } from './inject.js';
@@ -34,70 +35,9 @@ import { DEFAULT_NIC, type NicSpec, parseNic } from './nics.js';
 import { type Say, quiet, since } from './progress.js';
 import { launch } from './programs.js';
 import { qemuArguments } from './qemu.js';
-import { type Finished, type OnOutput, Running } from './running.js';
+import { type Finished, Running } from './running.js';
 
-/** What guest is wanted. Everything has a default. */
-export interface GuestOptions {
-  /** Name of a kernel of the lab; 6.12 unless said. */
-  readonly kernel?: string;
-  /** `MODEL[,queues=N]`; igb unless said; null for a guest without a NIC. */
-  readonly nic?: string | { readonly model: string; readonly queues?: number } | null;
-  /** Emulated CPUs; 2 unless said. */
-  readonly cpus?: number;
-  /** MiB; 2048 unless said. */
-  readonly memory?: number;
-  /** Count instructions instead of time: one CPU, 1 ns each. */
-  readonly icount?: boolean;
-  /** QEMU trace events to log, with host times. */
-  readonly trace?: readonly string[];
-  /** More words for the kernel's command line. */
-  readonly append?: string;
-  /** Kernel modules to load besides the NIC's. */
-  readonly modules?: readonly string[];
-  /** Seconds until the guest must be ready; 120 unless said. */
-  readonly bootTimeout?: number;
-  /** Seconds after which the guest is ended whatever it does; 900 unless said. */
-  readonly lifeTime?: number;
-  /** `caller`: SIGINT is the caller's business and does not end the guest. */
-  readonly interrupts?: 'end' | 'caller';
-  readonly say?: Say;
-}
-
-/** How a command is run. */
-export interface CommandOptions {
-  /** Folder; the project's folder unless said. */
-  readonly cwd?: string;
-  /** Variables besides PATH, HOME and the like. */
-  readonly env?: Readonly<Record<string, string>>;
-  readonly onStdout?: OnOutput;
-  readonly onStderr?: OnOutput;
-}
-
-/** Host variables that shape output or name places the guest sees too. */
-const PASSED = [
-  'PATH',
-  'TERM',
-  'COLORTERM',
-  'NO_COLOR',
-  'FORCE_COLOR',
-  'COLUMNS',
-  'LANG',
-  'RXSTAMP_CACHE',
-  'RXSTAMP_DEBUG',
-];
-const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const GONE_MS = 5000;
-const END_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-
-function baseEnv(): Record<string, string> {
-  const env: Record<string, string> = { HOME: '/root', USER: 'root', RXSTAMP_LAB: '1' };
-  for (const name of PASSED) {
-    const value = process.env[name];
-    if (value !== undefined) env[name] = value;
-  }
-  env['PATH'] = `${env['PATH'] ?? ''}:${SYSTEM_PATH}`.replace(/^:/, '');
-  return env;
-}
 
 /** A running guest. */
 export class Guest {
@@ -342,45 +282,11 @@ export class Guest {
       .filter(existsSync)
       .flatMap((file) => readFileSync(file, 'latin1').split('\n'))
       .map((line) => line.trim())
-      .filter((line) => line !== '')
-      .at(-1);
+      .findLast((line) => line !== '');
     return new RxError('RXS_LAB', {
       doing,
       why: last === undefined ? why : `${why}; last words: ${last.slice(0, 200)}`,
       hint: hint ?? `look at ${join(this.folder, 'console.log')}`,
     });
-  }
-}
-
-/**
- * Boots a guest, hands it over, and ends it whatever happens: return, exception, or a signal to this process.
- * @example
- * await withGuest({ nic: 'igb,queues=2' }, async (guest) => {
- *   await guest.injector.send(udpFlows({ count: 10 }));
- *   return (await guest.run(['ethtool', '-S', 'eth0'])).stdout;
- * });
- */
-export async function withGuest<Result>(
-  options: GuestOptions,
-  use: (guest: Guest) => Promise<Result>,
-): Promise<Result> {
-  const guest = new Guest(options);
-  const signals = options.interrupts === 'caller' ? (['SIGTERM', 'SIGHUP'] as const) : END_SIGNALS;
-  const onSignal = (signal: NodeJS.Signals): void => {
-    guest.kill();
-    for (const name of signals) process.off(name, onSignal);
-    // Leave as if nobody had listened, unless someone else does.
-    if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
-  };
-  const onExit = (): void => guest.kill();
-  for (const name of signals) process.on(name, onSignal);
-  process.on('exit', onExit);
-  try {
-    await guest.boot();
-    return await use(guest);
-  } finally {
-    await guest.close();
-    for (const name of signals) process.off(name, onSignal);
-    process.off('exit', onExit);
   }
 }

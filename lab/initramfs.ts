@@ -9,10 +9,7 @@ import { agentScript, initScript } from './guest-scripts.js';
 import { moduleClosure } from './modules.js';
 
 /** What every guest loads: the way to the host's files, the port to the host, and what tests of the receive path use. */
-const BASE_MODULES = [
-  ...['virtio_pci', 'virtio_console', '9pnet_virtio', '9p', 'overlay'],
-  ...['veth', 'tun', 'sch_ingress'],
-];
+const BASE_MODULES = 'virtio_pci virtio_console 9pnet_virtio 9p overlay veth tun sch_ingress'.split(' ');
 
 /**
  * The initramfs file for a kernel that loads `drivers` besides the base modules. Made once per content, some

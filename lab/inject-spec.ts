@@ -25,8 +25,15 @@ export interface InjectSpec {
 }
 
 const UNITS: Readonly<Record<string, number>> = { us: 1, µs: 1, ms: 1000, s: 1_000_000 };
-const MOST = { count: 5_000_000, flows: 60_000, port: 65_535, size: 1472, burst: 10_000 };
+/** Room for the sequence number. */
 const SMALLEST_PAYLOAD = 14;
+const LIMITS = [
+  { name: 'count', least: 1, most: 5_000_000 },
+  { name: 'flows', least: 1, most: 60_000 },
+  { name: 'port', least: 1, most: 65_535 },
+  { name: 'size', least: SMALLEST_PAYLOAD, most: 1472 },
+  { name: 'burst', least: 1, most: 10_000 },
+] as const;
 
 function refuse(text: string, why: string): RxError {
   return new RxError('RXS_USAGE', {
@@ -45,39 +52,43 @@ export function microseconds(text: string): number | undefined {
 
 /** Parses the words. Throws RXS_USAGE. */
 export function parseInject(text: string): InjectSpec {
-  const [kind = '', ...options] = text.split(',');
-  if (!(KINDS as readonly string[]).includes(kind)) throw refuse(text, `kinds are ${KINDS.join(', ')}`);
-  const numbers = { count: 100, flows: 1, port: SINK_PORT, size: SMALLEST_PAYLOAD, burst: 1 };
+  const [word, ...options] = text.split(',');
+  const kind = KINDS.find((name) => name === word);
+  if (kind === undefined) throw refuse(text, `kinds are ${KINDS.join(', ')}`);
+  const spec = { kind, count: 100, flows: 1, port: SINK_PORT, size: SMALLEST_PAYLOAD, burst: 1 };
   let gapUs = 1000;
   let start: number | 'output' = 'output';
   for (const option of options) {
-    const [name = '', value = ''] = option.split('=', 2);
+    const [name, value = ''] = option.split('=', 2);
     const time = microseconds(value);
+    const limit = LIMITS.find((one) => one.name === name);
     if (name === 'gap' && time !== undefined) gapUs = time;
     else if (name === 'start' && value === 'output') start = value;
     else if (name === 'start' && time !== undefined) start = time / 1e6;
-    else if (name in numbers && /^\d+$/.test(value)) numbers[name as keyof typeof numbers] = Number(value);
-    else throw refuse(text, `"${option}" is no option`);
+    else if (limit !== undefined && /^\d+$/.test(value)) {
+      const number = Number(value);
+      if (number < limit.least || number > limit.most) {
+        throw refuse(text, `${limit.name} is ${limit.least} to ${limit.most}`);
+      }
+      spec[limit.name] = number;
+    } else throw refuse(text, `"${option}" is no option`);
   }
-  for (const [name, most] of Object.entries(MOST)) {
-    const value = numbers[name as keyof typeof numbers];
-    const least = name === 'size' ? SMALLEST_PAYLOAD : 1;
-    if (value < least || value > most) throw refuse(text, `${name} is ${least} to ${most}`);
-  }
-  return { kind: kind as InjectKind, ...numbers, gapUs, start };
+  return { ...spec, gapUs, start };
 }
+
+const udpOf = (spec: InjectSpec, version: 4 | 6): Buffer[] => udpFlows({ ...spec, version });
+const repeat = (spec: InjectSpec, make: (index: number) => Buffer): Buffer[] =>
+  Array.from({ length: spec.count }, (_, index) => make(index));
+
+const MAKERS: Readonly<Record<InjectKind, (spec: InjectSpec) => Buffer[]>> = {
+  udp: (spec) => udpOf(spec, 4),
+  udp6: (spec) => udpOf(spec, 6),
+  icmp: (spec) => repeat(spec, (index) => echoFrame(index, 4)),
+  icmp6: (spec) => repeat(spec, (index) => echoFrame(index, 6)),
+  arp: (spec) => repeat(spec, arpFrame),
+};
 
 /** The frames of a wish, in order. */
 export function framesOf(spec: InjectSpec): Buffer[] {
-  const { kind, count } = spec;
-  switch (kind) {
-    case 'udp':
-    case 'udp6':
-      return udpFlows({ ...spec, version: kind === 'udp' ? 4 : 6 });
-    case 'icmp':
-    case 'icmp6':
-      return Array.from({ length: count }, (_, index) => echoFrame(index, kind === 'icmp' ? 4 : 6));
-    case 'arp':
-      return Array.from({ length: count }, arpFrame);
-  }
+  return MAKERS[spec.kind](spec);
 }

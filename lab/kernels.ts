@@ -39,9 +39,11 @@ export function kernelNamed(name: string): Kernel {
   });
 }
 
+const numbersIn = (name: string): number[] => (name.match(/\d+/g) ?? []).map(Number);
+
 /** Orders package names by the numbers in them, oldest first. */
 export function byVersion(a: string, b: string): number {
-  const [left, right] = [a, b].map((name) => (name.match(/\d+/g) ?? []).map(Number)) as [number[], number[]];
+  const [left, right] = [numbersIn(a), numbersIn(b)];
   for (let i = 0; i < Math.max(left.length, right.length); i++) {
     const difference = (left[i] ?? -1) - (right[i] ?? -1);
     if (difference !== 0) return difference;

@@ -4,6 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { ChildProcess } from 'node:child_process';
+import { Socket } from 'node:net';
 import type { Say } from './progress.js';
 import { launch } from './programs.js';
 
@@ -41,8 +42,8 @@ export async function takeLock(file: string, who: string, say: Say): Promise<Rel
     if (child !== undefined) {
       writeFileSync(file, `${who}, process ${process.pid}\n`);
       child.unref();
-      (child.stdin as unknown as { unref?: () => void } | null)?.unref?.();
-      (child.stdout as unknown as { unref?: () => void } | null)?.unref?.();
+      // The lock must not keep this process alive.
+      for (const pipe of [child.stdin, child.stdout]) if (pipe instanceof Socket) pipe.unref();
       return () => void child.stdin?.end();
     }
     if (!told) say(`waiting: in use by ${holder(file)} (lock ${file})`);

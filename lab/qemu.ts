@@ -3,9 +3,6 @@ import { ADDRESSES } from './frames.js';
 import { EXCHANGE_TAG, ROOT_TAG } from './guest-scripts.js';
 import type { NicSpec } from './nics.js';
 
-/** The guest's NIC address, and the address frames come from. */
-export const GUEST_MAC = ADDRESSES.guestMac;
-
 /** All that decides a guest. Paths are the host's. */
 export interface QemuOptions {
   readonly kernel: string;
@@ -41,51 +38,60 @@ function kernelLine(options: QemuOptions): string {
   return [...words, 'rdinit=/init', ...(options.append === '' ? [] : [options.append])].join(' ');
 }
 
-function nicArguments(nic: NicSpec, socket: string): string[] {
-  // No option ROM: the guest never boots from the network.
-  const device = [nic.model.device, 'netdev=n0', `mac=${GUEST_MAC}`, 'romfile='].join(',');
-  return ['-netdev', `stream,id=n0,server=on,addr.type=unix,addr.path=${comma(socket)}`, '-device', device];
-}
-
 /** QEMU's option lists are split at commas; a comma inside a value is doubled. */
 const comma = (value: string): string => value.replaceAll(',', ',,');
 
+/** A list as QEMU takes it: `first,name=value,…`. */
+function list(first: string, settings: Readonly<Record<string, string | number>>): string {
+  return [first, ...Object.entries(settings).map(([name, value]) => `${name}=${comma(String(value))}`)].join(
+    ',',
+  );
+}
+
+function nicArguments(nic: NicSpec, socket: string): string[][] {
+  const backend = list('stream', { id: 'n0', server: 'on', 'addr.type': 'unix', 'addr.path': socket });
+  // No option ROM: the guest never boots from the network.
+  const device = list(nic.model.device, { netdev: 'n0', mac: ADDRESSES.guestMac, romfile: '' });
+  return [
+    ['-netdev', backend],
+    ['-device', device],
+  ];
+}
+
+function shareArguments(id: string, path: string, tag: string, readonly: boolean): string[][] {
+  const settings = { id, path, security_model: 'none', multidevs: 'remap' };
+  return [
+    ['-fsdev', list('local', readonly ? { ...settings, readonly: 'on' } : settings)],
+    ['-device', list('virtio-9p-pci', { fsdev: id, mount_tag: tag })],
+  ];
+}
+
 /** Arguments for qemu-system-x86_64. */
 export function qemuArguments(options: QemuOptions): string[] {
-  const cpus = options.icount ? 1 : options.cpus;
-  const threads = options.icount ? 'single' : 'multi';
-  return [
-    ...['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none'],
-    ...(options.data === undefined ? [] : ['-L', options.data]),
-    ...['-machine', 'q35', '-cpu', 'max', '-accel', `tcg,thread=${threads}`],
-    ...(options.icount ? ['-icount', 'shift=0'] : []),
-    ...['-smp', String(cpus), '-m', `${options.memory}M`],
-    ...['-kernel', options.kernel, '-initrd', options.initramfs, '-append', kernelLine(options)],
-    ...['-chardev', `file,id=console,path=${comma(options.consoleLog)}`, '-serial', 'chardev:console'],
-    ...['-device', 'virtio-serial-pci,max_ports=2'],
-    ...['-chardev', `socket,id=control,server=on,wait=off,path=${comma(options.controlSocket)}`],
-    ...['-device', 'virtserialport,chardev=control,nr=1,name=rxlab'],
-    ...[
-      '-fsdev',
-      'local,id=root,path=/,security_model=none,readonly=on,multidevs=remap',
-      '-device',
-      `virtio-9p-pci,fsdev=root,mount_tag=${ROOT_TAG}`,
-    ],
-    ...[
-      '-fsdev',
-      `local,id=exchange,path=${comma(options.exchange)},security_model=none`,
-      '-device',
-      `virtio-9p-pci,fsdev=exchange,mount_tag=${EXCHANGE_TAG}`,
-    ],
+  const traced = options.trace.length > 0;
+  const groups: string[][] = [
+    ['-nodefaults', '-no-user-config', '-no-reboot'],
+    ['-display', 'none'],
+    options.data === undefined ? [] : ['-L', options.data],
+    ['-machine', 'q35'],
+    ['-cpu', 'max'],
+    ['-accel', `tcg,thread=${options.icount ? 'single' : 'multi'}`],
+    options.icount ? ['-icount', 'shift=0'] : [],
+    ['-smp', String(options.icount ? 1 : options.cpus)],
+    ['-m', `${options.memory}M`],
+    ['-kernel', options.kernel],
+    ['-initrd', options.initramfs],
+    ['-append', kernelLine(options)],
+    ['-chardev', list('file', { id: 'console', path: options.consoleLog })],
+    ['-serial', 'chardev:console'],
+    ['-device', 'virtio-serial-pci,max_ports=2'],
+    ['-chardev', list('socket', { id: 'control', server: 'on', wait: 'off', path: options.controlSocket })],
+    ['-device', 'virtserialport,chardev=control,nr=1,name=rxlab'],
+    ...shareArguments('root', '/', ROOT_TAG, true),
+    ...shareArguments('exchange', options.exchange, EXCHANGE_TAG, false),
     ...(options.nic === undefined ? [] : nicArguments(options.nic, options.frameSocket)),
-    ...(options.trace.length === 0
-      ? []
-      : [
-          '-msg',
-          'timestamp=on',
-          '-D',
-          options.traceLog,
-          ...options.trace.flatMap((event) => ['-trace', event]),
-        ]),
+    traced ? ['-msg', 'timestamp=on', '-D', options.traceLog] : [],
+    ...options.trace.map((event) => ['-trace', event]),
   ];
+  return groups.flat();
 }

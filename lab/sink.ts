@@ -1,5 +1,6 @@
 /** Starts and reads the UDP receiver inside a guest. */
 import { join } from 'node:path';
+import { RxError } from '../src/base/errors.js';
 import { packageRoot } from '../src/sys/package.js';
 import { SINK_PORT } from './frames.js';
 import type { Guest } from './guest.js';
@@ -20,6 +21,14 @@ export interface Sink {
   stop(): Promise<SinkCount>;
 }
 
+function failed(why: string): RxError {
+  return new RxError('RXS_LAB', {
+    doing: 'receiving UDP in the guest',
+    why,
+    hint: 'build the project first: npm run build',
+  });
+}
+
 /**
  * Starts a receiver on UDP `port` (9999 unless said) and returns once it listens.
  * @param options.count datagrams after which it ends by itself
@@ -35,11 +44,13 @@ export async function startSink(
   const first = await lines.next();
   if (first.value !== 'ready') {
     const { stderr } = await command.wait();
-    throw new Error(`the receiver did not start: ${stderr}`);
+    throw failed(stderr.trim());
   }
   const wait = async (): Promise<SinkCount> => {
-    const done = await command.wait();
-    return JSON.parse(done.stdout.split('\n')[1] ?? '') as SinkCount;
+    const { stdout, stderr } = await command.wait();
+    const match = /"received":(\d+),"bytes":(\d+)/.exec(stdout);
+    if (match === null) throw failed(`no count: ${stderr.trim()}`);
+    return { received: Number(match[1]), bytes: Number(match[2]) };
   };
   return {
     command,
