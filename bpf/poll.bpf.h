@@ -153,6 +153,7 @@ static __always_inline void write_poll(struct rx_cpu *cpu, u32 id, u64 now,
 	record->cpu = id;
 	record->pid = bpf_get_current_pid_tgid();
 	record->lost = poll->lost;
+	record->irq = slot ? slot->irq : 0;
 	ring_commit(&cpu->head, sizeof(*record));
 }
 

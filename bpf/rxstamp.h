@@ -98,6 +98,8 @@ struct rx_poll {
 	__u32 cpu;
 	__u32 pid; /* 0: idle task, the poll ran on interrupt exit or from another task's softirq */
 	__u32 lost; /* packets of this poll that found the ring full */
+	__u32 irq;  /* the line that serves this NAPI, as last seen; also when no interrupt led to this poll */
+	__u32 pad;
 };
 
 struct rx_irq {

@@ -96,7 +96,7 @@ export class PollColumns {
   claim = new Float64Array(this.capacity);
   end = new Float64Array(this.capacity);
   previousEnd = new Float64Array(this.capacity);
-  /** 0: no interrupt led to this poll. */
+  /** The line that serves this NAPI, 0: not seen yet. Whether it led to this poll is in `flags`. */
   irq = new Uint32Array(this.capacity);
   vector = new Uint16Array(this.capacity);
   irqCpu = new Uint16Array(this.capacity);

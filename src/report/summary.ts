@@ -8,6 +8,8 @@ export class Summary {
   packets = 0;
   interrupts = 0;
   bytes = 0;
+  /** Records read from the kernel: what the filters let through costs one each, what they stopped costs none. */
+  records = 0;
   /** Stamps that came before the stage below theirs: never expected, always told. */
   outOfOrder = 0;
   /** Packets whose interrupt is a guess between several pending ones. */
@@ -48,6 +50,7 @@ export class Summary {
       how: Object.fromEntries(HOW_NAMES.map((name, index) => [name, this.byHow[index]])),
       interrupts: this.interrupts,
       bytes: this.bytes,
+      records: this.records,
       lost: ledger.total(),
       packetsLost: ledger.total(PACKET_LOSS),
       losses: ledger.list(),

@@ -76,6 +76,7 @@ class Trace {
     this.output.flush();
     while (!this.stopping) {
       const records = this.session.drain();
+      this.summary.records += records;
       this.emit(false);
       if (this.full() || this.output.closed) break;
       await this.sleep(records > 0 ? BUSY_MS : QUIET_MS);
@@ -83,7 +84,7 @@ class Trace {
     clearTimeout(timer);
     process.off('SIGINT', stop).off('SIGTERM', stop).off('SIGHUP', stop);
     this.session.stop();
-    this.session.drain();
+    this.summary.records += this.session.drain();
     this.emit(true);
     this.finish();
     return this.ledger.total() > 0 ? EXIT.loss : EXIT.ok;

@@ -85,7 +85,7 @@ export class Decoder {
     columns.claim[row] = caused ? this.stamp(words, word, C + CAUSE.claim) : Number.NaN;
     columns.end[row] = this.time(words, word, POLL_LAYOUT.end);
     columns.previousEnd[row] = this.stamp(words, word, POLL_LAYOUT.previousEnd);
-    columns.irq[row] = caused ? (words[word + (C + CAUSE.irq) / 4] as number) : 0;
+    columns.irq[row] = words[word + (caused ? C + CAUSE.irq : POLL_LAYOUT.irq) / 4] as number;
     const vectorCpu = words[word + (C + CAUSE.vector) / 4] as number;
     columns.vector[row] = caused ? vectorCpu & 0xffff : 0;
     columns.irqCpu[row] = caused ? vectorCpu >>> 16 : 0;

@@ -93,7 +93,7 @@ export const PACKET = {
 
 /** Byte offsets in struct rx_poll. */
 export const POLL = {
-  SIZE: 120,
+  SIZE: 128,
   kind: 0,
   flags: 1,
   size: 2,
@@ -111,6 +111,8 @@ export const POLL = {
   cpu: 108,
   pid: 112,
   lost: 116,
+  irq: 120,
+  pad: 124,
 } as const;
 
 /** Byte offsets in struct rx_irq. */

@@ -5,6 +5,7 @@
  */
 import { GROUNDS, HOW_NAMES, type PacketCursor } from '../../packet/arrival.js';
 import { type Flow, readFlow } from '../../packet/flow.js';
+import { POLL } from '../../record/lane.js';
 import { STAGE_NAMES, stageIndex } from '../../stages.js';
 import type { FormatMaker } from './format.js';
 
@@ -19,8 +20,10 @@ function irqJson(cursor: PacketCursor): string {
   const { polls } = cursor.lane;
   const { poll } = cursor;
   if (poll < 0 || (polls.irq[poll] as number) === 0) return '';
+  const line = `,"irq":${polls.irq[poll]}`;
+  if (((polls.flags[poll] as number) & POLL.CAUSED) === 0) return line;
   const vector = polls.vector[poll] as number;
-  return `,"irq":${polls.irq[poll]},"vector":${vector === 0 ? 'null' : vector},"irqCpu":${polls.irqCpu[poll]}`;
+  return `${line},"vector":${vector === 0 ? 'null' : vector},"irqCpu":${polls.irqCpu[poll]}`;
 }
 
 export const ndjsonFormat: FormatMaker = (timeline, stages) => {

@@ -28,7 +28,7 @@ export function howText(cursor: PacketCursor): string {
 export function placeOf(cursor: PacketCursor): { irq: string; vector: string; cpu: string; queue: string } {
   const { lane, row, poll } = cursor;
   const caused = poll >= 0 && (lane.polls.irq[poll] as number) !== 0;
-  const vector = caused ? (lane.polls.vector[poll] as number) : 0;
+  const vector = caused ? (lane.polls.vector[poll] as number) : 0; // 0 as well where no interrupt led to the poll
   const queue = lane.packets.queue[row] as number;
   return {
     irq: caused ? String(lane.polls.irq[poll]) : '-',
