@@ -10,6 +10,7 @@
 #define RX_NAPI_ROWS 512
 #define RX_QUEUE_ROWS 512
 #define RX_NAME_BYTES 64
+#define RX_WORDS_BEFORE 128
 
 struct rx_action_row {
 	u64 dev_id;
@@ -32,7 +33,7 @@ struct rx_irq_row {
 struct rx_napi_row {
 	u64 address;
 	/* The words before the napi_struct: the start of the queue structure that embeds it. */
-	u64 before[8];
+	u64 before[RX_WORDS_BEFORE];
 	u32 id;
 	s32 irq;
 	u32 threaded;
