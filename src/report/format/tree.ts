@@ -1,6 +1,7 @@
 /** One interrupt as an indented hunk: its stages, then the packets of its poll, every step with its time from entry. */
 import { deltaText } from '../../base/time.js';
 import { flowText, readFlow } from '../../packet/flow.js';
+import { HOW } from '../../packet/arrival.js';
 import { FIRST_PACKET_STAGE } from '../../record/lane.js';
 import { STAGES, stageIndex } from '../../stages.js';
 import type { FormatMaker } from './format.js';
@@ -18,7 +19,9 @@ export const treeFormat: FormatMaker = (timeline, stages) => {
       const place = placeOf(cursor);
       const lines: string[] = [];
       if (cursor.k <= 1) {
-        const cause = place.irq === '-' ? 'no interrupt' : `irq ${place.irq} vector ${place.vector}`;
+        const line = place.irq === '-' ? '' : ` (line of irq ${place.irq})`;
+        const own = cursor.how === HOW.ownIrq || cursor.how === HOW.batch;
+        const cause = own ? `irq ${place.irq} vector ${place.vector}` : `no interrupt of its own${line}`;
         lines.push(`${timeline.text(cursor.arrival)} ${cause} cpu ${place.cpu} queue ${place.queue}`);
         for (const index of before) {
           const time = cursor.stage(index);

@@ -1,0 +1,74 @@
+/** What the lab tests read from `--format ndjson`. */
+import type { StageName } from '../../src/stages.js';
+
+/** A packet line. */
+export interface PacketLine {
+  readonly type: 'packet';
+  readonly number: number;
+  readonly arrival: string;
+  readonly stage: StageName;
+  readonly how: string;
+  readonly batch?: readonly [number, number];
+  readonly irq?: number;
+  readonly vector?: number | null;
+  readonly irqCpu?: number;
+  readonly cpu: number;
+  readonly queue: number | null;
+  readonly length: number;
+  readonly flow: { readonly family?: string; readonly sourcePort?: number; readonly destinationPort?: number };
+  readonly stages: Readonly<Partial<Record<StageName, number>>>;
+}
+
+/** An interrupt line. */
+export interface InterruptLine {
+  readonly type: 'interrupt';
+  readonly time: string;
+  readonly irq: number;
+  readonly vector: number | null;
+  readonly cpu: number;
+  readonly claim: number | null;
+  readonly isr: number | null;
+  readonly exit: number;
+}
+
+/** The summary line. */
+export interface SummaryLine {
+  readonly type: 'summary';
+  readonly packets: number;
+  readonly interrupts: number;
+  readonly records: number;
+  readonly lost: number;
+  readonly packetsLost: number;
+  readonly how: Readonly<Record<string, number>>;
+}
+
+/** The meta line. */
+export interface MetaLine {
+  readonly type: 'meta';
+  readonly ways: readonly { readonly stage: StageName; readonly hook?: string }[];
+  readonly interfaces: readonly {
+    readonly irqs: readonly { readonly irq: number; readonly queue?: number; readonly role: string }[];
+  }[];
+}
+
+/** A parsed trace. */
+export interface TraceLines {
+  readonly meta: MetaLine;
+  readonly packets: readonly PacketLine[];
+  readonly interrupts: readonly InterruptLine[];
+  readonly losses: readonly { readonly count: number; readonly cause: string }[];
+  readonly summary: SummaryLine;
+}
+
+/** Reads a whole trace; throws when a line is not JSON or meta or summary is missing. */
+export function readTrace(text: string): TraceLines {
+  const lines = text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { type: string });
+  const of = <T>(type: string): T[] => lines.filter((line) => line.type === type) as T[];
+  const [meta] = of<MetaLine>('meta');
+  const [summary] = of<SummaryLine>('summary');
+  if (meta === undefined || summary === undefined) throw new Error(`no meta or no summary in ${lines.length} lines`);
+  return { meta, summary, packets: of('packet'), interrupts: of('interrupt'), losses: of('loss') };
+}
