@@ -80,7 +80,10 @@ export class Decoder {
     columns.times[ENTRY]![row] = caused ? this.stamp(words, word, C + CAUSE.entry) : Number.NaN;
     columns.times[ISR]![row] = caused ? this.stamp(words, word, C + CAUSE.isr) : Number.NaN;
     columns.times[RAISE]![row] = caused ? this.stamp(words, word, C + CAUSE.raise) : Number.NaN;
-    columns.times[SOFTIRQ]![row] = this.stamp(words, word, POLL_LAYOUT.softirq);
+    const softirq = this.stamp(words, word, POLL_LAYOUT.softirq);
+    // An interrupt that came while NET_RX was running: that softirq polls the NAPI too, and none starts for it.
+    const before = caused && (softirq < columns.times[ISR]![row]! || softirq < columns.times[ENTRY]![row]!);
+    columns.times[SOFTIRQ]![row] = before ? Number.NaN : softirq;
     columns.times[POLL_STAGE]![row] = this.stamp(words, word, POLL_LAYOUT.start);
     columns.claim[row] = caused ? this.stamp(words, word, C + CAUSE.claim) : Number.NaN;
     columns.end[row] = this.time(words, word, POLL_LAYOUT.end);
