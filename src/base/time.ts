@@ -60,8 +60,9 @@ export function deltaText(nanoseconds: number): string {
 
 /** A span in the unit that suits it: `340 ns`, `12.3 µs`, `4.56 ms`, `1.20 s`. Rounded, for people. */
 export function spanText(nanoseconds: number): string {
-  if (nanoseconds < 1000) return `${Math.round(nanoseconds)} ns`;
-  if (nanoseconds < 1e6) return `${(nanoseconds / 1e3).toFixed(1)} µs`;
-  if (nanoseconds < 1e9) return `${(nanoseconds / 1e6).toFixed(2)} ms`;
+  // The limits are where rounding would give 1000 of the smaller unit.
+  if (nanoseconds < 999.5) return `${Math.round(nanoseconds)} ns`;
+  if (nanoseconds < 999_950) return `${(nanoseconds / 1e3).toFixed(1)} µs`;
+  if (nanoseconds < 999_995_000) return `${(nanoseconds / 1e6).toFixed(2)} ms`;
   return `${(nanoseconds / 1e9).toFixed(2)} s`;
 }

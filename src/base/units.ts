@@ -26,28 +26,35 @@ const TIME_UNITS: Readonly<Record<string, number>> = {
   h: 3600e9,
 };
 
-function parse(text: string, units: Readonly<Record<string, number>>, option: string, example: string): number {
+/** Whole bytes or nanoseconds. */
+function parse(
+  text: string,
+  units: Readonly<Record<string, number>>,
+  option: string,
+  example: string,
+): number {
   const match = /^([0-9]+(?:\.[0-9]+)?)\s*([a-zµμ]*)$/i.exec(text.trim());
-  const unit = match?.[2] === undefined ? undefined : units[match[2].toLowerCase()];
-  if (match === null || unit === undefined) {
-    throw new RxError('RXS_USAGE', {
-      doing: `reading ${option}`,
-      subject: JSON.stringify(text),
-      why: 'not a number with a unit',
-      hint: `write it like ${example}`,
-    });
-  }
-  return Number(match[1]) * unit;
+  const word = (match?.[2] ?? '').toLowerCase();
+  // hasOwn: "5constructor" is no unit either.
+  const unit = match !== null && Object.hasOwn(units, word) ? (units[word] as number) : Number.NaN;
+  const value = Math.round(Number(match?.[1]) * unit);
+  if (Number.isSafeInteger(value)) return value;
+  throw new RxError('RXS_USAGE', {
+    doing: `reading ${option}`,
+    subject: JSON.stringify(text),
+    why: Number.isNaN(value) ? 'not a number with a unit' : 'too large',
+    hint: `write it like ${example}`,
+  });
 }
 
 /** Bytes: `64KiB`, `4M`. @throws RxError RXS_USAGE */
 export function parseSize(text: string, option: string): number {
-  return Math.round(parse(text, SIZE_UNITS, option, '64KiB or 4MiB'));
+  return parse(text, SIZE_UNITS, option, '64KiB or 4MiB');
 }
 
 /** Nanoseconds: `50us`, `1.5s`; a unit is required. @throws RxError RXS_USAGE */
 export function parseDuration(text: string, option: string): number {
-  return Math.round(parse(text, TIME_UNITS, option, '500ms, 10s or 5m'));
+  return parse(text, TIME_UNITS, option, '500ms, 10s or 5m');
 }
 
 /** Whole numbers, separated by commas, with ranges: `0,2-4`. @throws RxError RXS_USAGE */
