@@ -1,0 +1,22 @@
+/** The door to this machine's hooks. Separate, so that reading a saved machine does not load libbpf. */
+import { tryTracepoint } from '../sys/bpf-trial.js';
+import { effectiveCapabilities } from '../sys/caps.js';
+import { kernelConfig } from '../sys/kernel-config.js';
+import { openKernelBtf, tryFentry } from '../sys/libbpf.js';
+import { errnoText } from '../sys/libc.js';
+import type { HookDoor } from './hooks.js';
+
+/** Opens the door; close() frees the type information. @throws RxError RXS_NO_LIBBPF (at import) */
+export function hostHooks(): HookDoor & { close(): void } {
+  const btf = openKernelBtf();
+  return {
+    functionId: (name) => btf?.id(name, 'FUNC'),
+    hasTracepoint: (name) => btf?.has(`btf_trace_${name}`, 'TYPEDEF'),
+    tryFentry,
+    tryTracepoint: (name) => (btf === undefined ? undefined : tryTracepoint(btf, name)),
+    errnoText,
+    capabilities: effectiveCapabilities(),
+    config: kernelConfig(),
+    close: () => btf?.close(),
+  };
+}

@@ -1,0 +1,78 @@
+/** What `ethtool` and `ip` print about an interface, parsed. Pure; the programs are run by programs.ts. */
+
+/** `rx-usecs: 3` and `Adaptive RX: on  TX: off` of `ethtool -c`. null = the driver does not say. */
+export interface Coalescing {
+  readonly rxUsecs: number | null;
+  readonly rxFrames: number | null;
+  readonly adaptiveRx: boolean | null;
+  /** Longest moderation in adaptive mode, where the driver says. */
+  readonly rxUsecsHigh: number | null;
+}
+
+/** Parses `ethtool -c`. */
+export function parseCoalescing(text: string): Coalescing {
+  const number = (label: string): number | null => {
+    const match = new RegExp(`^${label}:\\s+(\\d+)`, 'm').exec(text);
+    return match === null ? null : Number(match[1]);
+  };
+  const adaptive = /^Adaptive RX: (on|off)/m.exec(text)?.[1];
+  return {
+    rxUsecs: number('rx-usecs'),
+    rxFrames: number('rx-frames'),
+    adaptiveRx: adaptive === undefined ? null : adaptive === 'on',
+    rxUsecsHigh: number('rx-usecs-high'),
+  };
+}
+
+/** A feature of `ethtool -k`. */
+export interface Offload {
+  readonly on: boolean;
+  readonly fixed: boolean;
+}
+
+/** Parses `ethtool -k`: feature name -> state. */
+export function parseOffloads(text: string): ReadonlyMap<string, Offload> {
+  const found = text.matchAll(/^\s*([\w-]+): (on|off)(.*)$/gm);
+  return new Map(
+    [...found].map(([, name = '', state, rest = '']) => [
+      name,
+      { on: state === 'on', fixed: rest.includes('fixed') },
+    ]),
+  );
+}
+
+/** What `ethtool -T` says about receive timestamps. */
+export interface Timestamping {
+  readonly hardwareReceive: boolean;
+  /** `none`, `all`, `ptpv2-event`, ... */
+  readonly filters: readonly string[];
+  /** PTP hardware clock, `/dev/ptpN`; null = none. */
+  readonly clock: number | null;
+}
+
+/** Parses `ethtool -T`, in the words of ethtool 5 (`HWTSTAMP_FILTER_ALL`) and 6 (`all`). */
+export function parseTimestamping(text: string): Timestamping {
+  const clock = /^(?:PTP Hardware Clock|Hardware timestamp provider index): (\d+)/m.exec(text)?.[1];
+  const section = /^Hardware Receive Filter Modes:(.*(?:\n[ \t]+.*)*)/m.exec(text)?.[1] ?? '';
+  const filters = section
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/)[0] ?? '')
+    .filter((word) => word !== '');
+  return {
+    hardwareReceive: /^\s+hardware-receive\b/m.test(text),
+    filters,
+    clock: clock === undefined ? null : Number(clock),
+  };
+}
+
+/** Ids of the XDP programs on an interface, from `ip -json link show`; undefined when the text is not that. */
+export function parseXdp(text: string): readonly number[] | undefined {
+  try {
+    const [link]: unknown[] = JSON.parse(text);
+    if (typeof link !== 'object' || link === null) return undefined;
+    const ids = [...JSON.stringify('xdp' in link ? link.xdp : {}).matchAll(/"id":(\d+)/g)];
+    return [...new Set(ids.map(([, id]) => Number(id)))];
+  } catch {
+    return undefined;
+  }
+}

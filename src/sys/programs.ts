@@ -1,0 +1,34 @@
+/** Other programs of the machine, run for what they print. */
+import { execFile } from 'node:child_process';
+import { type Answer, known, unknown } from '../base/answer.js';
+
+/** Debian package of each program that rxstamp may call. */
+const PACKAGES: Readonly<Record<string, string>> = { ethtool: 'ethtool', ip: 'iproute2' };
+
+/** Runs a program for its stdout. */
+export type RunProgram = (program: string, args: readonly string[]) => Promise<Answer<string>>;
+
+/** Runs `program`; never throws. Not installed, failed or slower than 3 s: why, with the cure where there is one. */
+export const runProgram: RunProgram = (program, args) =>
+  new Promise((resolve) => {
+    const options = { timeout: 3000, env: { ...process.env, LC_ALL: 'C', PATH: searchPath() } };
+    execFile(program, args, options, (error, stdout, stderr) => {
+      if (error === null) resolve(known(stdout));
+      else if (error.code === 'ENOENT') {
+        resolve(unknown(`${program} is not installed (apt-get install ${PACKAGES[program] ?? program})`));
+      } else if (error.killed) resolve(unknown(`${program} ${args.join(' ')} did not answer within 3 s`));
+      else
+        resolve(
+          unknown(`${program} ${args.join(' ')}: ${lastLine(stderr) || lastLine(stdout) || error.message}`),
+        );
+    });
+  });
+
+/** Users' search paths often lack the administrators' folders. */
+function searchPath(): string {
+  return `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
+}
+
+function lastLine(text: string): string {
+  return text.trim().split('\n').at(-1)?.trim() ?? '';
+}
