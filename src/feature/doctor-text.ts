@@ -50,7 +50,7 @@ export function doctorText(document: DoctorDocument, style: TextStyle): string[]
     '',
     'stages',
     ...document.stages.flatMap((stage) =>
-      shownWays(stage, style.all).flatMap((way) => wayRow(stage, way, row, told))),
+      shownWays(stage, style.all).flatMap((way) => wayRow(stage, way, row, told)),
     ),
     '',
     'machine',
@@ -72,7 +72,9 @@ function wayRow(
   row: (mark: string, title: string, text: string) => string[],
   told: Set<string>,
 ): string[] {
-  const reasons = new Set(way.hooks.filter(({ answer }) => answer.possible !== 'yes').map(({ answer }) => answer.reason));
+  const reasons = new Set(
+    way.hooks.filter(({ answer }) => answer.possible !== 'yes').map(({ answer }) => answer.reason),
+  );
   const fresh = [...reasons].some((reason) => !told.has(reason));
   for (const reason of reasons) told.add(reason);
   const why = wayReason(way);
