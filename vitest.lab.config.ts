@@ -1,11 +1,13 @@
 import { defineConfig } from 'vitest/config';
 
-/** Tests that boot a guest: one at a time, with time to boot. */
+/** Tests that boot guests: slow, one at a time, on a built tree (npm test and CI build first). */
 export default defineConfig({
   test: {
     include: ['test/lab/**/*.test.ts'],
     fileParallelism: false,
-    testTimeout: 180_000,
-    hookTimeout: 180_000,
+    pool: 'forks',
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
+    teardownTimeout: 30_000,
   },
 });

@@ -39,7 +39,7 @@ export function kernelNamed(name: string): Kernel {
   });
 }
 
-const numbersIn = (name: string): number[] => (name.match(/\d+/g) ?? []).map(Number);
+const numbersIn = (name: string): number[] => (name.replace(/-amd64$/, '').match(/\d+/g) ?? []).map(Number);
 
 /** Orders package names by the numbers in them, oldest first. */
 export function byVersion(a: string, b: string): number {

@@ -1,0 +1,32 @@
+/** Every scenario of the lab on the kernels of $RXSTAMP_LAB_KERNELS (6.12 unless said), as tests. */
+import { afterAll, beforeAll, describe, it } from 'vitest';
+import { DEFAULT_KERNEL, kernelNamed } from '../../lab/kernels.js';
+import { toStderr } from '../../lab/progress.js';
+import { SCENARIOS } from '../../lab/scenarios/all.js';
+import { groupScenarios, skipReason } from '../../lab/scenarios/runner.js';
+import { type OpenGuest, openGuest } from '../../lab/with-guest.js';
+
+const KERNELS = (process.env['RXSTAMP_LAB_KERNELS'] || DEFAULT_KERNEL)
+  .split(',')
+  .map((name) => kernelNamed(name).name);
+
+for (const kernel of KERNELS) {
+  for (const group of groupScenarios(kernel, SCENARIOS)) {
+    describe(group.label, () => {
+      let open: OpenGuest | undefined;
+      beforeAll(async () => {
+        open = await openGuest({ ...group.options, say: toStderr });
+      });
+      afterAll(async () => open?.close());
+
+      for (const one of group.scenarios) {
+        it(one.name, async (context) => {
+          if (open === undefined) throw new Error('no guest');
+          const reason = await skipReason(kernel, one, open.guest);
+          if (reason !== undefined) context.skip(reason);
+          await one.run(open.guest);
+        });
+      }
+    });
+  }
+}
