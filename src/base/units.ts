@@ -36,7 +36,7 @@ function parse(
   const match = /^([0-9]+(?:\.[0-9]+)?)\s*([a-zµμ]*)$/i.exec(text.trim());
   const word = (match?.[2] ?? '').toLowerCase();
   // hasOwn: "5constructor" is no unit either.
-  const unit = match !== null && Object.hasOwn(units, word) ? (units[word] as number) : Number.NaN;
+  const unit = match !== null && Object.hasOwn(units, word) ? (units[word] ?? Number.NaN) : Number.NaN;
   const value = Math.round(Number(match?.[1]) * unit);
   if (Number.isSafeInteger(value)) return value;
   throw new RxError('RXS_USAGE', {

@@ -92,8 +92,9 @@ function parseIpv4(bytes: Uint8Array, at: number, flow: Mutable<Flow>): void {
   flow.source = ipv4Text(bytes, at + 12);
   flow.destination = ipv4Text(bytes, at + 16);
   const offset = (((bytes[at + 6] as number) & 0x1f) << 8) | (bytes[at + 7] as number);
+  const headerBytes = ((bytes[at] as number) & 0x0f) * 4;
   if (offset !== 0) flow.fragment = true;
-  else parseTransport(bytes, at + ((bytes[at] as number) & 0x0f) * 4, flow);
+  else if (headerBytes >= 20) parseTransport(bytes, at + headerBytes, flow); // less: malformed
 }
 
 function parseIpv6(bytes: Uint8Array, at: number, flow: Mutable<Flow>): void {
@@ -168,10 +169,13 @@ export function protocolName(protocol: number): string {
 /** The flow as one short text: `10.0.0.2:1000 → 10.0.0.1:9999 UDP`. */
 export function flowText(flow: Flow): string {
   const prefix = flow.vlan === undefined ? '' : `vlan ${flow.vlan} `;
-  if (flow.family === undefined) return `${prefix}ethertype 0x${flow.ethertype.toString(16).padStart(4, '0')}`;
-  if (flow.source === undefined || flow.destination === undefined) return `${prefix}${flow.family} (headers not captured)`;
+  if (flow.family === undefined)
+    return `${prefix}ethertype 0x${flow.ethertype.toString(16).padStart(4, '0')}`;
+  if (flow.source === undefined || flow.destination === undefined)
+    return `${prefix}${flow.family} (headers not captured)`;
   if (flow.family === 'ARP') {
-    const words = flow.operation === 1 ? ['who-has', flow.destination, 'tell', flow.source] : ['is-at', flow.source];
+    const words =
+      flow.operation === 1 ? ['who-has', flow.destination, 'tell', flow.source] : ['is-at', flow.source];
     return `${prefix}ARP ${words.join(' ')}`;
   }
   const v6 = flow.family === 'IPv6';

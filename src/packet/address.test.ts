@@ -1,0 +1,59 @@
+import * as fc from 'fast-check';
+import { isIPv4, isIPv6 } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { ipv4Text, ipv6Text } from './address.js';
+
+/** The address as the URL standard's serializer writes it: RFC 5952 as well, and written by others. */
+function normalized(bytes: Uint8Array): string {
+  const groups = Array.from({ length: 8 }, (_, i) => (bytes[2 * i]! * 256 + bytes[2 * i + 1]!).toString(16));
+  return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1);
+}
+
+/** Groups that are often zero: the runs are what is hard. */
+const addresses = fc
+  .array(fc.oneof(fc.constant(0), fc.constant(0), fc.constant(1), fc.nat(0xffff)), {
+    minLength: 8,
+    maxLength: 8,
+  })
+  .map((groups) => Uint8Array.from(groups.flatMap((group) => [group >> 8, group & 0xff])));
+
+describe('an IPv6 address', () => {
+  it('is written as the URL standard writes it', () => {
+    fc.assert(
+      fc.property(addresses, (bytes) => {
+        const text = ipv6Text(bytes, 0);
+        expect(text).toBe(normalized(bytes));
+        expect(isIPv6(text)).toBe(true);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('has one :: for the longest run of zeros, the first of equal ones, and none for a single zero', () => {
+    const text = (groups: readonly number[]): string =>
+      ipv6Text(Uint8Array.from(groups.flatMap((group) => [group >> 8, group & 0xff])), 0);
+    expect(text([0, 0, 0, 0, 0, 0, 0, 0])).toBe('::');
+    expect(text([0, 0, 0, 0, 0, 0, 0, 1])).toBe('::1');
+    expect(text([0xfe80, 0, 0, 0, 0, 0, 0, 0])).toBe('fe80::');
+    expect(text([0x2001, 0xdb8, 0, 0, 1, 0, 0, 1])).toBe('2001:db8::1:0:0:1');
+    expect(text([1, 0, 2, 3, 4, 5, 6, 7])).toBe('1:0:2:3:4:5:6:7');
+    expect(text([0xabcd, 0, 1, 0, 0, 0, 2, 0])).toBe('abcd:0:1::2:0');
+  });
+
+  it('is read from where it starts', () => {
+    const bytes = Uint8Array.from([9, 9, 9, ...Array<number>(15).fill(0), 1]);
+    expect(ipv6Text(bytes, 3)).toBe('::1');
+  });
+});
+
+describe('an IPv4 address', () => {
+  it('is a dotted quad', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 6, maxLength: 6 }), (bytes) => {
+        const text = ipv4Text(bytes, 2);
+        expect(isIPv4(text)).toBe(true);
+        expect(text.split('.').map(Number)).toEqual([...bytes.subarray(2)]);
+      }),
+    );
+  });
+});
