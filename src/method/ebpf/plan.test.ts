@@ -1,0 +1,205 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Hook, STAGES, STAGE_NAMES, type StageName, stageIndex } from '../../stages.js';
+import { type HookProbe, type Plan, type PlanRequest, plan } from './plan.js';
+
+const REFUSED = 'EPERM: this kernel refuses fentry programs';
+const ABSENT = 'not a function of this kernel';
+const all: HookProbe = () => ({ possible: 'yes', reason: '' });
+const restricted: HookProbe = (hook) =>
+  hook.kind === 'fentry' ? { possible: 'no', reason: REFUSED } : { possible: 'yes', reason: '' };
+const none: HookProbe = () => ({ possible: 'no', reason: 'not here' });
+const without =
+  (...targets: string[]): HookProbe =>
+  (hook) =>
+    targets.includes(hook.target) ? { possible: 'no', reason: ABSENT } : { possible: 'yes', reason: '' };
+const request = (change: Partial<PlanRequest> = {}): PlanRequest => ({
+  until: 'driver',
+  hasIrqs: true,
+  irqOnly: false,
+  interrupts: false,
+  ...change,
+});
+const sorted = (chosen: Plan): string[] => [...chosen.programs].sort();
+const way = (chosen: Plan, stage: StageName) => chosen.ways.find((one) => one.stage === stage);
+const PACKETS = ['packet_frags', 'packet_gro', 'packet_list', 'packet_netif_rx', 'packet_receive'];
+
+describe('a full kernel', () => {
+  const chosen = plan(request(), all, true);
+
+  it('is stamped from interrupt entry on, without a hook on the handler’s exit', () => {
+    expect(sorted(chosen)).toEqual(
+      `irq_enter irq_vector isr_entry napi_prep softirq_entry napi_poll_start napi_poll_end ${PACKETS.join(' ')}`
+        .split(' ')
+        .sort(),
+    );
+    expect(chosen).toMatchObject({
+      entryHooked: true,
+      prepHooked: true,
+      exitHooked: false,
+      softirqExitHooked: false,
+    });
+  });
+
+  it('gives no reasons: every stage has its best way', () => {
+    expect(chosen.ways.map((one) => one.stage)).toEqual(STAGE_NAMES.slice(0, stageIndex('driver') + 1));
+    for (const one of chosen.ways) expect(one).toMatchObject({ reasons: [], hook: expect.any(String) });
+  });
+
+  it('needs the exits where the preempt count cannot be read', () => {
+    expect(plan(request(), all, false)).toMatchObject({ exitHooked: true, softirqExitHooked: true });
+    expect(sorted(plan(request(), all, false))).toEqual(expect.arrayContaining(['isr_exit', 'softirq_exit']));
+  });
+
+  it('attaches less where less is asked for, but ties interrupts to their NAPI all the same', () => {
+    const until = plan(request({ until: 'entry' }), all, true);
+    expect(sorted(until)).toEqual(
+      ['irq_enter', 'irq_vector', 'napi_poll_end', 'napi_prep', ...PACKETS].sort(),
+    );
+  });
+
+  it('attaches the poll’s start for an IRQ filter, whatever is shown', () => {
+    expect(plan(request({ until: 'entry', irqOnly: true }), all, true).programs).toContain('napi_poll_start');
+  });
+
+  it('ends an interrupt by its exit when there is a record per interrupt', () => {
+    const chosenInterrupts = plan(request({ until: 'entry', interrupts: true }), all, true);
+    expect(chosenInterrupts.exitHooked).toBe(true);
+    expect(sorted(chosenInterrupts)).toEqual(expect.arrayContaining(['isr_entry', 'isr_exit']));
+  });
+
+  it('stamps the stack only when asked', () => {
+    expect(plan(request({ until: 'stack' }), all, true).programs).toContain('stack_core');
+    expect(chosen.programs).not.toContain('stack_core');
+  });
+});
+
+describe('a kernel that refuses fentry', () => {
+  const chosen = plan(request(), restricted, true);
+
+  it('is stamped from the handler on, with both exits', () => {
+    expect(sorted(chosen)).toEqual(
+      `isr_entry isr_exit softirq_raise softirq_entry softirq_exit napi_poll_end ${PACKETS.join(' ')}`
+        .split(' ')
+        .sort(),
+    );
+    expect(chosen).toMatchObject({
+      entryHooked: false,
+      prepHooked: false,
+      exitHooked: true,
+      softirqExitHooked: true,
+    });
+  });
+
+  it('names each function once, under one reason', () => {
+    expect(way(chosen, 'entry')).toEqual({
+      stage: 'entry',
+      hook: undefined,
+      reasons: [`fentry irq_enter_rcu, __common_interrupt, handle_edge_irq, handle_fasteoi_irq: ${REFUSED}`],
+    });
+    expect(way(chosen, 'poll')?.hook).toBeUndefined();
+    expect(way(chosen, 'raise')).toEqual({
+      stage: 'raise',
+      hook: 'tracepoint softirq_raise inside the handler',
+      reasons: [`fentry napi_schedule_prep: ${REFUSED}`],
+    });
+  });
+});
+
+describe('a kernel like 5.10', () => {
+  const chosen = plan(request(), without('__common_interrupt', '__napi_poll'), false);
+
+  it('claims the entry in the flow handlers, and says why not at the vector', () => {
+    expect([...chosen.programs]).toEqual(expect.arrayContaining(['irq_enter', 'irq_edge', 'irq_fasteoi']));
+    expect(chosen.programs).not.toContain('irq_vector');
+    expect(way(chosen, 'entry')).toMatchObject({
+      hook: 'fentry irq_enter_rcu, claimed by the flow handler',
+      reasons: [`fentry __common_interrupt: ${ABSENT}`],
+    });
+  });
+
+  it('stamps no poll, and ends the softirq’s stamp by its exit', () => {
+    expect(way(chosen, 'poll')).toEqual({
+      stage: 'poll',
+      hook: undefined,
+      reasons: [`fentry __napi_poll: ${ABSENT}`],
+    });
+    expect(chosen).toMatchObject({ prepHooked: true, softirqExitHooked: true });
+  });
+});
+
+describe('a kernel without the hooks', () => {
+  it('has no way for any stage and says why for each', () => {
+    const chosen = plan(request({ until: 'stack' }), none, true);
+    for (const one of chosen.ways) expect(one.hook, one.stage).toBeUndefined();
+    for (const one of chosen.ways) expect(one.reasons.join(), one.stage).toContain('not here');
+  });
+
+  it('keeps one packet hook when one of them is there', () => {
+    const only: HookProbe = (hook) =>
+      hook.target === 'netif_rx_entry' ? { possible: 'yes', reason: '' } : { possible: 'no', reason: 'gone' };
+    const chosen = plan(request({ hasIrqs: false }), only, true);
+    expect(sorted(chosen)).toEqual(['packet_netif_rx']);
+    expect(way(chosen, 'driver')?.hook).toBeDefined();
+  });
+
+  it('tries what could not be told', () => {
+    const unsure: HookProbe = () => ({ possible: 'unknown', reason: 'could not tell' });
+    expect(sorted(plan(request(), unsure, true))).toEqual(sorted(plan(request(), all, true)));
+  });
+});
+
+describe('an interface without interrupts', () => {
+  it('is stamped at the driver stage only', () => {
+    const chosen = plan(request({ hasIrqs: false }), all, true);
+    expect(sorted(chosen)).toEqual([...PACKETS].sort());
+    expect(chosen.ways.map((one) => one.stage)).toEqual(['driver']);
+    expect(chosen).toMatchObject({
+      entryHooked: false,
+      prepHooked: false,
+      exitHooked: false,
+      softirqExitHooked: false,
+    });
+  });
+
+  it('and above it on request', () => {
+    expect(sorted(plan(request({ hasIrqs: false, until: 'stack' }), all, true))).toEqual(
+      [...PACKETS, 'stack_core'].sort(),
+    );
+  });
+});
+
+describe('any kernel', () => {
+  const hooks: readonly Hook[] = STAGES.flatMap((stage) => stage.ways.flatMap((one) => [...one.hooks]));
+  // irq_handler_*, softirq_* and napi_poll are tracepoints of every kernel with BTF: not asked for.
+  const doubtful = [...new Set(hooks.map((hook) => hook.target))].filter(
+    (target) => !/^irq_h|^softirq/.test(target),
+  );
+  const requests = fc.record({
+    until: fc.constantFrom(...STAGE_NAMES),
+    hasIrqs: fc.boolean(),
+    irqOnly: fc.boolean(),
+    interrupts: fc.boolean(),
+  });
+
+  it('never gets a program whose hook it lacks', () => {
+    fc.assert(
+      fc.property(requests, fc.boolean(), fc.subarray(doubtful), (asked, preempt, lacks) => {
+        const { programs } = plan(asked, without(...lacks), preempt);
+        const lacking = hooks.filter((hook) => lacks.includes(hook.target)).map((hook) => hook.program);
+        expect(lacking.filter((program) => programs.has(program))).toEqual([]);
+      }),
+    );
+  });
+
+  it('lists its stages in path order, each with a hook or a reason', () => {
+    fc.assert(
+      fc.property(requests, fc.boolean(), fc.subarray(doubtful), (asked, preempt, lacks) => {
+        const { ways } = plan(asked, without(...lacks), preempt);
+        const indexes = ways.map((one) => stageIndex(one.stage));
+        expect(indexes).toEqual(indexes.toSorted((a, b) => a - b));
+        expect(ways.filter((one) => one.hook === undefined && one.reasons.length === 0)).toEqual([]);
+      }),
+    );
+  });
+});
