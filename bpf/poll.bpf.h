@@ -18,8 +18,8 @@ int BPF_PROG(softirq_entry, unsigned int vec)
 	return 0;
 }
 
-/* Only where the preempt count cannot be read: a stamp of a softirq that has ended must not be taken for a poll that
- * runs outside of one. */
+/* Only where the preempt count cannot be read: a stamp of a softirq that has ended must not be
+ * taken for a poll that runs outside of one. */
 SEC("tp_btf/softirq_exit")
 int BPF_PROG(softirq_exit, unsigned int vec)
 {
@@ -114,7 +114,7 @@ int BPF_PROG(napi_poll_start, struct napi_struct *napi)
 	if (!cpu)
 		return 0;
 	cpu->poll.open = 0;
-	if (!napi->napi_id || (rx.ifindex && napi->dev->ifindex != rx.ifindex))
+	if (!napi->napi_id || !our_device(cpu, napi->dev))
 		return 0;
 	begin(cpu, napi->napi_id, rx.ifindex, 0, now);
 	if (!rx.softirq_exit_hooked && !serving_softirq())
@@ -170,7 +170,7 @@ int BPF_PROG(napi_poll_end, struct napi_struct *napi, int work, int budget)
 		return 0;
 	u32 napi_id = napi->napi_id;
 
-	if (!napi_id || (rx.ifindex && napi->dev->ifindex != rx.ifindex)) {
+	if (!napi_id || !our_device(cpu, napi->dev)) {
 		cpu->poll.open = 0;
 		return 0;
 	}

@@ -16,6 +16,7 @@
 
 /* Header bytes kept per packet: IPv6 (40) + one VLAN tag (4) + ports (4). */
 #define RX_HEADER_BYTES 48
+#define RX_SHORT_HEADER_BYTES 24
 
 #define RX_MAX_IRQS 4096
 #define RX_MAX_NAPIS 1024
@@ -62,7 +63,7 @@ struct rx_packet {
 	__u32 napi_id;
 	__u16 queue; /* receive queue + 1, 0: the driver does not record it */
 	__u16 caplen;
-	__u8 header[RX_HEADER_BYTES];
+	__u8 header[RX_HEADER_BYTES]; /* or RX_SHORT_HEADER_BYTES of it, then `size` is less */
 };
 
 /* What led to a poll: one interrupt, from the CPU's entry to the NAPI schedule. A time of 0 was not
@@ -98,7 +99,8 @@ struct rx_poll {
 	__u32 cpu;
 	__u32 pid; /* 0: idle task, the poll ran on interrupt exit or from another task's softirq */
 	__u32 lost; /* packets of this poll that found the ring full */
-	__u32 irq;  /* the line that serves this NAPI, as last seen; also when no interrupt led to this poll */
+	__u32 irq;  /* the line that serves this NAPI, as last seen; also when no interrupt led to
+		       this poll */
 	__u32 pad;
 };
 
@@ -129,17 +131,18 @@ struct rx_stage {
 struct rx_config {
 	__u32 chunks_per_ring; /* a power of two */
 	__u32 possible_cpus;
-	__u32 ifindex;	    /* 0: any interface whose interrupt is wanted */
-	__u32 queue;	    /* receive queue + 1, 0: any */
-	__u32 irq_only;	    /* only packets whose NAPI was last scheduled by a wanted IRQ */
-	__u32 cpu_only;	    /* look at rx_cpu.on */
-	__u32 has_irqs;	    /* the interface has interrupts: keep polls and causes */
-	__u32 entry_hooked; /* irq_vector or a flow handler sets rx_cpu.current */
-	__u32 prep_hooked;  /* napi_prep ties an interrupt to its NAPI; else by rx_pending */
-	__u32 exit_hooked;  /* isr_exit ends rx_cpu.current */
+	__u32 ifindex;		   /* 0: any interface whose interrupt is wanted */
+	__u32 netns;		   /* inode of our network namespace: ifindex repeats in others */
+	__u32 queue;		   /* receive queue + 1, 0: any */
+	__u32 irq_only;		   /* only packets whose NAPI was last scheduled by a wanted IRQ */
+	__u32 cpu_only;		   /* look at rx_cpu.on */
+	__u32 has_irqs;		   /* the interface has interrupts: keep polls and causes */
+	__u32 entry_hooked;	   /* irq_vector or a flow handler sets rx_cpu.current */
+	__u32 prep_hooked;	   /* napi_prep ties an interrupt to its NAPI; else by rx_pending */
+	__u32 exit_hooked;	   /* isr_exit ends rx_cpu.current */
 	__u32 softirq_exit_hooked; /* softirq_exit ends rx_cpu.softirq */
-	__u32 interrupts;   /* write an RX_IRQ record per interrupt */
-	__u32 stage_stack;  /* index of the stack stage in src/stages.ts */
+	__u32 interrupts;	   /* write an RX_IRQ record per interrupt */
+	__u32 stage_stack;	   /* index of the stack stage in src/stages.ts */
 };
 
 /* Losses per CPU, by cause. Read in place by the reader. */
@@ -184,6 +187,7 @@ struct rx_cpu {
 	__u32 on; /* 0: this CPU is filtered out */
 	__u32 busy;
 	struct rx_loss loss;
+	__u64 device; /* the net_device that was found to be ours */
 	/* the interrupt being served */
 	__u64 enter; /* irq_enter_rcu, not yet claimed */
 	__u32 active;

@@ -27,8 +27,8 @@ static __always_inline int in_hardirq(void)
 
 #define SOFTIRQ_OFFSET 0x100 /* set while a softirq runs; local_bh_disable adds twice as much */
 
-/* True when the softirq stamp of this CPU is about the code that runs now: threaded NAPI and busy polling run with
- * softirqs disabled, not in one. */
+/* True when the softirq stamp of this CPU is about the code that runs now: threaded NAPI and busy
+ * polling run with softirqs disabled, not in one. */
 static __always_inline int serving_softirq(void)
 {
 	if (&pcpu_hot) {

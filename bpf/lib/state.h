@@ -15,7 +15,8 @@ struct {
 	__type(value, struct rx_cpu);
 } cpus SEC(".maps");
 
-/* What a chunk holds, one behind the other. The records are named here so that the object's BTF has them. */
+/* What a chunk holds, one behind the other. The records are named here so that the object's BTF has
+ * them. */
 struct rx_chunk {
 	union {
 		u8 bytes[RX_CHUNK_BYTES + RX_SLACK_BYTES];
@@ -64,6 +65,24 @@ static __always_inline struct rx_cpu *this_cpu(u32 *cpu)
 {
 	*cpu = bpf_get_smp_processor_id();
 	return bpf_map_lookup_elem(&cpus, cpu);
+}
+
+/* True for the interface that is traced. Its number alone is not enough: every network namespace
+ * counts from 1. The look into the namespace is paid once per CPU, then the device is known by its
+ * address. */
+static __always_inline int our_device(struct rx_cpu *cpu, struct net_device *dev)
+{
+	if (rx.ifindex) {
+		if (dev->ifindex != rx.ifindex)
+			return 0;
+		if ((u64)dev == cpu->device)
+			return 1;
+	}
+	if (dev->nd_net.net->ns.inum != rx.netns)
+		return 0;
+	if (rx.ifindex)
+		cpu->device = (u64)dev;
+	return 1;
 }
 
 /* Where the next `size` bytes of ring `ring` go, or NULL when it is full. `spare` bytes stay free

@@ -67,7 +67,9 @@ export class Decoder {
     columns.flags[row] = flags & PACKET_FLAG.PACKET_FRAGS ? PACKET_AT_ETHERNET : 0;
     const from = word + PACKET.header / 4;
     const to = row * HEADER_WORDS;
-    for (let i = 0; i < HEADER_WORDS; i++) columns.header[to + i] = words[from + i] as number;
+    // Bytes behind the record's end are not the packet's; nobody looks at them, capturedLength says so.
+    const copied = ((words[word] as number) >>> 18) - PACKET.header / 4;
+    for (let i = 0; i < copied; i++) columns.header[to + i] = words[from + i] as number;
     if (!(flags & PACKET_FLAG.PACKET_OPENED)) lane.openFrom = lane.count;
   }
 

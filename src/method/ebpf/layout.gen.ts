@@ -2,7 +2,7 @@
 
 /** Byte offsets in struct rx_cpu. */
 export const CPU = {
-  SIZE: 448,
+  SIZE: 512,
   head: 0,
   tailSeen: 4,
   irqHead: 8,
@@ -10,15 +10,16 @@ export const CPU = {
   on: 16,
   busy: 20,
   loss: 24,
-  enter: 64,
-  active: 72,
-  pendingSlot: 76,
-  scheduled: 80,
-  pad: 84,
-  current: 88,
-  softirq: 136,
-  poll: 144,
-  pending: 224,
+  device: 64,
+  enter: 72,
+  active: 80,
+  pendingSlot: 84,
+  scheduled: 88,
+  pad: 92,
+  current: 96,
+  softirq: 144,
+  poll: 152,
+  pending: 232,
 } as const;
 
 /** Byte offsets in struct rx_loss. */
@@ -171,20 +172,21 @@ export const NAPI = {
 
 /** Byte offsets in struct rx_config. */
 export const CONFIG = {
-  SIZE: 52,
+  SIZE: 56,
   chunksPerRing: 0,
   possibleCpus: 4,
   ifindex: 8,
-  queue: 12,
-  irqOnly: 16,
-  cpuOnly: 20,
-  hasIrqs: 24,
-  entryHooked: 28,
-  prepHooked: 32,
-  exitHooked: 36,
-  softirqExitHooked: 40,
-  interrupts: 44,
-  stageStack: 48,
+  netns: 12,
+  queue: 16,
+  irqOnly: 20,
+  cpuOnly: 24,
+  hasIrqs: 28,
+  entryHooked: 32,
+  prepHooked: 36,
+  exitHooked: 40,
+  softirqExitHooked: 44,
+  interrupts: 48,
+  stageStack: 52,
 } as const;
 
 /** enum rx_kind. */
@@ -219,6 +221,7 @@ export const LIMITS = {
   CHUNK_BYTES: 65536,
   SLACK_BYTES: 256,
   HEADER_BYTES: 48,
+  SHORT_HEADER_BYTES: 24,
   MAX_IRQS: 4096,
   MAX_NAPIS: 1024,
   PENDING: 4,

@@ -9,6 +9,7 @@ import type { InterruptRecord, RecordSource, StageWay } from '../../record/sourc
 import { type StageName, stageIndex } from '../../stages.js';
 import { clockNow } from '../../sys/libc.js';
 import { BpfObject, openKernelBtf, possibleCpus, programStats, tryVariable } from '../../sys/libbpf.js';
+import { networkNamespace } from '../../sys/release.js';
 import { readObject } from '../../sys/package.js';
 import { Decoder } from './decode.js';
 import { CONFIG, IRQ_FILTER, KIND, LIMITS, LOSS } from './layout.gen.js';
@@ -229,6 +230,7 @@ function configure(rodata: DataView, options: EbpfOptions, chosen: Plan, cpus: n
   set(CONFIG.chunksPerRing, chunks);
   set(CONFIG.possibleCpus, cpus);
   set(CONFIG.ifindex, options.ifindex ?? 0);
+  set(CONFIG.netns, networkNamespace());
   set(CONFIG.queue, options.queue === undefined ? 0 : options.queue + 1);
   set(CONFIG.irqOnly, options.irqOnly);
   set(CONFIG.cpuOnly, options.cpus !== undefined);
