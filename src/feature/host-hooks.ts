@@ -2,14 +2,24 @@
 import { tryTracepoint } from '../sys/bpf-trial.js';
 import { effectiveCapabilities } from '../sys/caps.js';
 import { kernelConfig } from '../sys/kernel-config.js';
-import { openKernelBtf, tryFentry } from '../sys/libbpf.js';
+import { openKernelBtf, tryFentry, tryVariable } from '../sys/libbpf.js';
 import { errnoText } from '../sys/libc.js';
 import type { HookDoor } from './hooks.js';
 
 /** Opens the door; close() frees the type information. @throws RxError RXS_NO_LIBBPF (at import) */
-export function hostHooks(): HookDoor & { close(): void } {
+export function hostHooks(): HookDoor & {
+  /** True when programs may use this kernel variable: it is in BTF and in kallsyms. */
+  hasVariable(name: string): boolean;
+  readonly hasBtf: boolean;
+  close(): void;
+} {
   const btf = openKernelBtf();
   return {
+    hasBtf: btf !== undefined,
+    hasVariable: (name) => {
+      const id = btf?.id(name, 'VAR') ?? 0;
+      return id > 0 && tryVariable(id);
+    },
     functionId: (name) => btf?.id(name, 'FUNC'),
     hasTracepoint: (name) => btf?.has(`btf_trace_${name}`, 'TYPEDEF'),
     tryFentry,

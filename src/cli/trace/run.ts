@@ -9,7 +9,7 @@ import { FORMATS } from '../../report/format/index.js';
 import type { Format, TraceMeta } from '../../report/format/format.js';
 import { Summary } from '../../report/summary.js';
 import { clockOffset } from '../../sys/clock.js';
-import { kernelRelease } from '../../sys/release.js';
+import { kernelRelease } from '../../sys/kernel-config.js';
 import { Output } from '../../sys/output.js';
 import { version } from '../../sys/package.js';
 import { checkPrivileges } from './check.js';

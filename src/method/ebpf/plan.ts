@@ -2,17 +2,12 @@
  * Which programs to load: for each stage the best way whose hooks this kernel has, and why not a better one. Pure; the
  * kernel is asked through {@link HookProbe}. This is the one place where fallback is decided.
  */
+import type { FeatureAnswer } from '../../feature/engine.js';
 import { type Hook, STAGES, type StageName, type Way, stageIndex } from '../../stages.js';
 import type { StageWay } from '../../record/source.js';
 
-/** Whether a hook can be used: yes, no (with the reason), or could not tell: then it is tried. */
-export interface HookAnswer {
-  readonly possible: 'yes' | 'no' | 'unknown';
-  readonly reason: string;
-}
-
 /** Asks the kernel about one hook. */
-export type HookProbe = (hook: Hook) => HookAnswer;
+export type HookProbe = (hook: Hook) => FeatureAnswer;
 
 /** What a trace wants. */
 export interface PlanRequest {

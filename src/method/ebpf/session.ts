@@ -3,18 +3,19 @@
  * system is changed: when the process ends in whatever way, the kernel takes everything down.
  */
 import { RxError } from '../../base/errors.js';
+import { hookProbe } from '../../feature/hooks.js';
+import { hostHooks } from '../../feature/host-hooks.js';
 import { Lane, FIRST_PACKET_STAGE } from '../../record/lane.js';
 import type { Loss, LossCause } from '../../record/loss.js';
 import type { InterruptRecord, RecordSource, StageWay } from '../../record/source.js';
 import { type StageName, stageIndex } from '../../stages.js';
 import { clockNow } from '../../sys/libc.js';
-import { BpfObject, openKernelBtf, possibleCpus, programStats, tryVariable } from '../../sys/libbpf.js';
-import { networkNamespace } from '../../sys/release.js';
+import { BpfObject, possibleCpus, programStats } from '../../sys/libbpf.js';
+import { networkNamespace } from '../../sys/netns.js';
 import { readObject } from '../../sys/package.js';
 import { Decoder } from './decode.js';
 import { CONFIG, IRQ_FILTER, KIND, LIMITS, LOSS } from './layout.gen.js';
 import { type Plan, plan } from './plan.js';
-import { kernelProbe } from './probe.js';
 import { Rings } from './ring.js';
 import { mapShared } from '../../sys/libc.js';
 
@@ -189,22 +190,19 @@ export class EbpfSession implements RecordSource {
 }
 
 function decide(options: EbpfOptions): { chosen: Plan; castHeaders: boolean } {
-  const btf = openKernelBtf();
-  if (btf === undefined) {
-    throw new RxError('RXS_NO_BTF', {
-      doing: 'reading the kernel type information',
-      subject: '/sys/kernel/btf/vmlinux',
-      why: 'this kernel has no BTF',
-      hint: 'use a kernel built with CONFIG_DEBUG_INFO_BTF=y (Debian has it since 5.10)',
-    });
-  }
+  const door = hostHooks();
   try {
+    if (!door.hasBtf) {
+      throw new RxError('RXS_NO_BTF', {
+        doing: 'reading the kernel type information',
+        subject: '/sys/kernel/btf/vmlinux',
+        why: 'this kernel has no BTF',
+        hint: 'use a kernel built with CONFIG_DEBUG_INFO_BTF=y (Debian has it since 5.10)',
+      });
+    }
     const request = { ...options, hasIrqs: options.irqs.length > 0 };
-    const hasPreemptCount = ['pcpu_hot', '__preempt_count'].some((name) => {
-      const id = btf.id(name, 'VAR');
-      return id > 0 && tryVariable(id);
-    });
-    const chosen = plan(request, kernelProbe(btf), hasPreemptCount);
+    const hasPreemptCount = door.hasVariable('pcpu_hot') || door.hasVariable('__preempt_count');
+    const chosen = plan(request, hookProbe(door), hasPreemptCount);
     const missing = chosen.ways.find((way) => way.stage === 'driver' && way.hook === undefined);
     if (missing) {
       throw new RxError('RXS_NO_HOOK', {
@@ -214,9 +212,9 @@ function decide(options: EbpfOptions): { chosen: Plan; castHeaders: boolean } {
         hint: 'run `rxstamp doctor`',
       });
     }
-    return { chosen, castHeaders: btf.has('bpf_rdonly_cast', 'FUNC') };
+    return { chosen, castHeaders: (door.functionId('bpf_rdonly_cast') ?? 0) > 0 };
   } finally {
-    btf.close();
+    door.close();
   }
 }
 
