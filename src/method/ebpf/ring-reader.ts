@@ -41,7 +41,10 @@ export class RingReader {
     this.words = words;
     this.cpus = cpus;
     this.chunksPerRing = chunksPerRing;
-    this.positions = Uint32Array.from({ length: rings }, (_, ring) => words.tails[(ring * TAIL.SIZE) / 4] ?? 0);
+    this.positions = Uint32Array.from(
+      { length: rings },
+      (_, ring) => words.tails[(ring * TAIL.SIZE) / 4] ?? 0,
+    );
   }
 
   /** Visits every record that a ring holds now and gives the room back. Returns how many there were. */
