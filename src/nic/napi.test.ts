@@ -30,7 +30,7 @@ const napi = (id: number, address: bigint, more: Partial<NapiDetail> = {}): Napi
 });
 const DEVICE = 0xd000n;
 
-const line = (count: number) =>
+const counted = (count: number) =>
   savedFiles(`/proc/interrupts:
 	           CPU0
 	 38:         ${count}   PCI-MSIX-0000:00:03.0   1-edge      virtio2-input.0
@@ -151,7 +151,7 @@ describe('the document', () => {
   it('counts per second between two looks', () => {
     const [one] = nic.irqs.slice(1, 2);
     const before = one === undefined ? [] : [{ ...nic, irqs: [{ ...one, count: 100 }] }];
-    expect(irqRates(before, 2, line(150)).get(38)).toBe(25);
+    expect(irqRates(before, 2, counted(150)).get(38)).toBe(25);
     expect(irqRates(before, 2, savedFiles('/proc/interrupts = CPU0')).size).toBe(0);
   });
 });
