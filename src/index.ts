@@ -1,0 +1,28 @@
+/**
+ * The library face of rxstamp: what the command line is made of, for programs. Re-exports only.
+ * @example
+ * const session = EbpfSession.start({ ...options });
+ * const joiner = new Joiner(session, 'driver');
+ * const cursor = new PacketCursor();
+ * session.drain();
+ * joiner.begin();
+ * while (joiner.next(cursor, false)) console.log(timeline.bigint(cursor.arrival), flowText(readFlow(cursor.lane, cursor.row)));
+ * joiner.end();
+ * @module
+ */
+export { CODES, EXIT, type ErrorCode, RxError } from './base/errors.js';
+export { Timeline, deltaText, spanText } from './base/time.js';
+export { EbpfSession, type EbpfOptions, type WantedIrq } from './method/ebpf/session.js';
+export type { IrqRole, Nic, NicIrq } from './nic/nic.js';
+export { defaultRouteInterface, listNics, nicOfIrq, resolveNic } from './nic/resolve.js';
+export { GROUNDS, HOW, HOW_NAMES, type How, PacketCursor } from './packet/arrival.js';
+export { type Flow, flowText, parseFlow, readFlow } from './packet/flow.js';
+export { Joiner } from './packet/join.js';
+export { Lane } from './record/lane.js';
+export { LOSS_CAUSES, type Loss, type LossCause, LossLedger } from './record/loss.js';
+export type { InterruptRecord, RecordSource, StageWay } from './record/source.js';
+export { FORMATS, type FormatName } from './report/format/index.js';
+export type { Format, TraceMeta } from './report/format/format.js';
+export { Summary } from './report/summary.js';
+export { STAGES, STAGE_NAMES, type Stage, type StageName, isStage, stageIndex } from './stages.js';
+export { clockOffset } from './sys/clock.js';
