@@ -1,0 +1,117 @@
+import { execFileSync } from 'node:child_process';
+import { describe, expect, it } from 'vitest';
+import { compile, noCompiler } from '../../../test/support/compile.js';
+import { Lane, PACKET_AT_ETHERNET, PacketColumns, POLL } from '../../record/lane.js';
+import type { InterruptRecord } from '../../record/source.js';
+import { stageIndex } from '../../stages.js';
+import { Decoder } from './decode.js';
+import { IRQ, KIND, PACKET, POLL as POLL_LAYOUT, STAGE } from './layout.gen.js';
+
+const BASE = 0x1_ffff_ff00n;
+
+/** test/support/records.c's records, decoded. */
+function decodeRecords() {
+  const bytes = execFileSync(compile('test/support/records.c'));
+  const words = new Uint32Array(new Uint8Array(bytes).buffer);
+  const decoder = new Decoder(BASE);
+  const lane = new Lane(1);
+  const stages: number[][] = [];
+  const interrupts: InterruptRecord[] = [];
+  const kinds: number[] = [];
+  const sizes: number[] = [];
+  for (let word = 0; word < words.length; word += words[word]! >>> 18) {
+    const kind = words[word]! & 0xff;
+    kinds.push(kind);
+    sizes.push(words[word]! >>> 16);
+    if (kind === KIND.PACKET) decoder.packet(lane, words, word);
+    else if (kind === KIND.POLL) decoder.poll(lane, words, word);
+    else if (kind === KIND.STAGE) decoder.stage(words, word, (...stage) => stages.push(stage));
+    else interrupts.push(decoder.interrupt(words, word));
+  }
+  return { lane, stages, interrupts, kinds, sizes };
+}
+
+describe.skipIf(noCompiler !== undefined)(
+  `records that C wrote${noCompiler ? ` (${noCompiler})` : ''}`,
+  () => {
+    const { lane, stages, interrupts, kinds, sizes } =
+      noCompiler === undefined ? decodeRecords() : ({} as never);
+    const pollTime = (name: Parameters<typeof stageIndex>[0], row: number): number =>
+      lane.polls.times[stageIndex(name)]![row]!;
+
+    it('have the kinds and sizes of the generated layout', () => {
+      const { PACKET: packet, POLL: poll, STAGE: stage, IRQ: irq } = KIND;
+      expect(kinds).toEqual([packet, packet, poll, packet, packet, poll, poll, stage, irq, packet]);
+      const size = { [packet]: PACKET.SIZE, [poll]: POLL_LAYOUT.SIZE, [stage]: STAGE.SIZE, [irq]: IRQ.SIZE };
+      // The last packet has a short header.
+      expect(sizes).toEqual([...kinds.slice(0, -1).map((kind) => size[kind]), PACKET.SIZE - 24]);
+    });
+
+    it('give a packet with every field, its time beyond 2^32 from the base', () => {
+      const { packets } = lane;
+      expect(packets.times[0]![0]).toBe(0x1_2345_6789);
+      expect(packets.times[1]![0]).toBeNaN();
+      expect(packets.length[0]).toBe(0xfedcba98);
+      expect(packets.skb[0]).toBe(0x8881deadbe00);
+      expect(packets.hash[0]).toBe(0x89abcdef);
+      expect(packets.protocol[0]).toBe(0x86dd);
+      expect(packets.vlan[0]).toBe(0xe02a);
+      expect(packets.napiId[0]).toBe(0x2001);
+      expect(packets.queue[0]).toBe(8);
+      expect(packets.capturedLength[0]).toBe(47);
+      const header = new Uint8Array(packets.header.buffer, 0, 48);
+      expect([...header]).toEqual(Array.from({ length: 48 }, (_, i) => i + 1));
+      expect([packets.flags[0], packets.flags[1]]).toEqual([0, PACKET_AT_ETHERNET]);
+    });
+
+    it('give a packet with a short header its first 24 bytes', () => {
+      expect(lane.packets.capturedLength[4]).toBe(24);
+      const header = new Uint8Array(lane.packets.header.buffer, 4 * 48, 24);
+      expect([...header]).toEqual(Array.from({ length: 24 }, (_, i) => i + 1));
+    });
+
+    it('tie packets to the poll that closes them, and number them', () => {
+      expect([...lane.packets.poll.subarray(0, 5)]).toEqual([0, 0, 1, 1, PacketColumns.NONE]);
+      expect([...lane.packets.indexInPoll.subarray(0, 5)]).toEqual([1, 2, 1, 2, 0]);
+      expect(lane.openFrom).toBe(5);
+    });
+
+    it('give a poll that an interrupt led to, with times before and after the base', () => {
+      const { polls } = lane;
+      expect(pollTime('entry', 0)).toBe(-16);
+      expect(pollTime('isr', 0)).toBe(200);
+      expect(pollTime('raise', 0)).toBe(1000);
+      expect(pollTime('softirq', 0)).toBe(3000);
+      expect(pollTime('poll', 0)).toBe(4000);
+      expect([polls.claim[0], polls.end[0], polls.previousEnd[0]]).toEqual([100, 9000, -500]);
+      expect([polls.irq[0], polls.vector[0], polls.irqCpu[0], polls.again[0]]).toEqual([4095, 0xfe, 511, 3]);
+      expect([polls.work[0], polls.budget[0], polls.previousWork[0]]).toEqual([-1, 64, -64]);
+      expect([polls.napiId[0], polls.ifindex[0], polls.pid[0]]).toEqual([0x2001, 7, 4_194_304]);
+      expect([polls.packets[0], polls.lost[0]]).toEqual([7, 5]);
+      expect(polls.flags[0]).toBe(POLL.CAUSED | POLL.MISSED | POLL.AMBIGUOUS);
+    });
+
+    it('give no interrupt to a poll that none led to, whatever lies in the ring; its line is told', () => {
+      const { polls } = lane;
+      for (const stage of ['entry', 'isr', 'raise', 'softirq', 'poll'] as const)
+        expect(pollTime(stage, 1)).toBeNaN();
+      expect(polls.claim[1]).toBeNaN();
+      expect(polls.previousEnd[1]).toBeNaN();
+      expect([polls.irq[1], polls.vector[1], polls.irqCpu[1], polls.again[1], polls.flags[1]]).toEqual([
+        77, 0, 0, 0, 0,
+      ]);
+    });
+
+    it('leave out a softirq that had started before the interrupt', () => {
+      expect(pollTime('isr', 2)).toBe(200);
+      expect(pollTime('softirq', 2)).toBeNaN();
+    });
+
+    it('give a later stage and an interrupt', () => {
+      expect(stages).toEqual([[6, 0x8881deadbe00, 5, 300]]);
+      const { entry, claim, ...rest } = interrupts[0]!;
+      expect([entry, claim]).toEqual([Number.NaN, Number.NaN]);
+      expect(rest).toEqual({ irq: 38, vector: 0x25, cpu: 3, isr: 10, exit: 0x2_0000_0000, napiId: 0x2001 });
+    });
+  },
+);
