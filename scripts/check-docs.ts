@@ -26,7 +26,8 @@ export function checkDocs(root: string): string[] {
   }
   const stages = read(root, 'docs/stages.md');
   for (const { name, sentence } of STAGES) {
-    if (!stages.includes(`| \`${name}\` | ${sentence} |`)) problems.push(`docs/stages.md: no row "${name}" with its sentence`);
+    if (!stages.includes(`| \`${name}\` | ${sentence} |`))
+      problems.push(`docs/stages.md: no row "${name}" with its sentence`);
   }
   const pages = [...TOP.map((page) => join(root, page)), ...sourceFiles(root, /\.md$/)];
   for (const page of pages) {
@@ -36,7 +37,8 @@ export function checkDocs(root: string): string[] {
     }
     for (const [, target] of readFileSync(page, 'utf8').matchAll(/\]\(([^)#\s]+)[^)]*\)/g)) {
       if (target === undefined || /^[a-z]+:/.test(target)) continue;
-      if (!existsSync(join(dirname(page), target))) problems.push(`${relative(root, page)}: dead link ${target}`);
+      if (!existsSync(join(dirname(page), target)))
+        problems.push(`${relative(root, page)}: dead link ${target}`);
     }
   }
   return problems;

@@ -53,7 +53,8 @@ export function checkImports(root: string): string[] {
       const importedRoom = roomOf(imported);
       const allowed = [room, ...(ARROWS[room] ?? [])];
       const fine = allowed.some((place) => imported === place || imported.startsWith(`${place}/`));
-      if (!fine && !test) problems.push(`${path}: ${room} may not import ${importedRoom ?? imported} (${imported})`);
+      if (!fine && !test)
+        problems.push(`${path}: ${room} may not import ${importedRoom ?? imported} (${imported})`);
     }
   }
   return problems;

@@ -45,14 +45,20 @@ export function runChecks(): CheckResult[] {
     { name: 'imports follow the rooms', problems: checkImports(packageRoot) },
     {
       name: 'the generated layout is current',
-      problems: layoutIsCurrent() ? [] : ['src/method/ebpf/layout.gen.ts is not what bpf/rxstamp.h says: npm run gen'],
+      problems: layoutIsCurrent()
+        ? []
+        : ['src/method/ebpf/layout.gen.ts is not what bpf/rxstamp.h says: npm run gen'],
     },
     { name: 'docs match the code', problems: checkDocs(packageRoot) },
   ];
 }
 
 /** Prints the results; returns how many passed, failed and were skipped. */
-export function printChecks(results: readonly CheckResult[]): { passed: number; failed: number; skipped: number } {
+export function printChecks(results: readonly CheckResult[]): {
+  passed: number;
+  failed: number;
+  skipped: number;
+} {
   let failed = 0;
   let skipped = 0;
   for (const { name, problems, skipped: why } of results) {

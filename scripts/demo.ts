@@ -38,7 +38,9 @@ async function showArrivals(guest: Guest): Promise<string[]> {
 }
 
 async function main(): Promise<void> {
-  process.stderr.write('demo: starting a guest (stock Debian kernel, igb with two queues, software emulation)\n');
+  process.stderr.write(
+    'demo: starting a guest (stock Debian kernel, igb with two queues, software emulation)\n',
+  );
   const started = performance.now();
   await withGuest({ kernel: '6.12', nic: 'igb,queues=2', cpus: 2 }, async (guest) => {
     const seconds = ((performance.now() - started) / 1000).toFixed(1);

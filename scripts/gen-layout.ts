@@ -17,7 +17,8 @@ interface BtfType {
 const target = join(packageRoot, 'src/method/ebpf/layout.gen.ts');
 
 const upper = (name: string): string => name.replace(/^rx_/, '').toUpperCase();
-const camel = (name: string): string => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+const camel = (name: string): string =>
+  name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 
 /** The text of the generated file for the BTF types of an object. */
 export function layoutSource(types: readonly BtfType[], header: string): string {
@@ -25,19 +26,26 @@ export function layoutSource(types: readonly BtfType[], header: string): string 
   for (const type of types) {
     if (!type.name.startsWith('rx_')) continue;
     if (type.kind === 'STRUCT') {
-      out.push(`/** Byte offsets in struct ${type.name}. */`, `export const ${upper(type.name)} = {`, `  SIZE: ${type.size},`);
-      for (const member of type.members ?? []) if (member.name !== '(anon)') out.push(`  ${camel(member.name)}: ${member.bits_offset / 8},`);
+      out.push(
+        `/** Byte offsets in struct ${type.name}. */`,
+        `export const ${upper(type.name)} = {`,
+        `  SIZE: ${type.size},`,
+      );
+      for (const member of type.members ?? [])
+        if (member.name !== '(anon)') out.push(`  ${camel(member.name)}: ${member.bits_offset / 8},`);
       out.push('} as const;', '');
     }
   }
   // Enums are compile-time constants: clang leaves them out of the BTF, so they are read from the header.
   for (const [, name, body] of header.matchAll(/^enum rx_(\w+) \{\n([^}]*)\}/gm)) {
     out.push(`/** enum rx_${name}. */`, `export const ${(name ?? '').toUpperCase()} = {`);
-    for (const [, value, number] of (body ?? '').matchAll(/\bRX_(\w+)\s*=\s*(\d+)/g)) out.push(`  ${value}: ${number},`);
+    for (const [, value, number] of (body ?? '').matchAll(/\bRX_(\w+)\s*=\s*(\d+)/g))
+      out.push(`  ${value}: ${number},`);
     out.push('} as const;', '');
   }
   out.push('/** Sizes from the header. */', 'export const LIMITS = {');
-  for (const [, name, value] of header.matchAll(/^#define RX_(\w+) (\d+)$/gm)) out.push(`  ${name}: ${value},`);
+  for (const [, name, value] of header.matchAll(/^#define RX_(\w+) (\d+)$/gm))
+    out.push(`  ${name}: ${value},`);
   out.push('} as const;', '');
   return out.join('\n');
 }
@@ -45,7 +53,10 @@ export function layoutSource(types: readonly BtfType[], header: string): string 
 /** The layout as the built object has it now. */
 export function currentLayout(): string {
   const object = join(packageRoot, 'dist/bpf/rxstamp.bpf.o');
-  const json = execFileSync('bpftool', ['btf', 'dump', 'file', object, '-j'], { encoding: 'utf8', maxBuffer: 1 << 26 });
+  const json = execFileSync('bpftool', ['btf', 'dump', 'file', object, '-j'], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 26,
+  });
   const types = (JSON.parse(json) as { types: BtfType[] }).types;
   return layoutSource(types, readFileSync(join(packageRoot, 'bpf/rxstamp.h'), 'utf8'));
 }

@@ -37,14 +37,23 @@ function vitest(part: keyof typeof CONFIGS): Count {
   const folder = mkdtempSync(join(tmpdir(), 'rxstamp-test-'));
   const file = join(folder, 'report.json');
   try {
-    const args = ['run', '-c', CONFIGS[part], '--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
+    const args = [
+      'run',
+      '-c',
+      CONFIGS[part],
+      '--reporter=default',
+      '--reporter=json',
+      `--outputFile.json=${file}`,
+    ];
     const { status } = spawnSync(join(packageRoot, 'node_modules/.bin/vitest'), args, {
       cwd: packageRoot,
       stdio: ['ignore', 'inherit', 'inherit'],
     });
     const report = JSON.parse(readFileSync(file, 'utf8')) as VitestReport;
     // A file that could not be loaded has no tests of its own, and a hook that failed fails none: count them as one.
-    const broken = report.testResults.filter((one) => one.status === 'failed' && one.assertionResults.length === 0);
+    const broken = report.testResults.filter(
+      (one) => one.status === 'failed' && one.assertionResults.length === 0,
+    );
     const failed = report.numFailedTests + broken.length;
     return {
       passed: report.numPassedTests,

@@ -103,7 +103,8 @@ const stages = [
     sentence: 'the driver hands this packet to the stack: the first point that sees a packet',
     ways: [
       {
-        label: 'tracepoints napi_gro_receive_entry, napi_gro_frags_entry, netif_receive_skb_*entry, netif_rx_entry',
+        label:
+          'tracepoints napi_gro_receive_entry, napi_gro_frags_entry, netif_receive_skb_*entry, netif_rx_entry',
         anyOf: true,
         hooks: [
           tracepoint('napi_gro_receive_entry', 'packet_gro'),

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { inspect } from 'node:util';
 import { Command, CommanderError } from 'commander';
 import { EXIT, RxError } from '../base/errors.js';
 import { addDoctor } from './doctor.js';
@@ -32,10 +33,12 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (error instanceof RxError) {
     process.stderr.write(`${error.toLine()}\n`);
-    if (process.env['RXSTAMP_DEBUG'] && error.cause !== undefined) process.stderr.write(`${String(error.cause)}\n`);
+    if (process.env['RXSTAMP_DEBUG'] && error.cause !== undefined)
+      process.stderr.write(`${inspect(error.cause)}\n`);
     return error.exitCode;
   }
-  const text = error instanceof Error ? (process.env['RXSTAMP_DEBUG'] ? error.stack : error.message) : String(error);
+  const text =
+    error instanceof Error ? (process.env['RXSTAMP_DEBUG'] ? error.stack : error.message) : String(error);
   process.stderr.write(`RXS_INTERNAL: ${text}. hint: run again with RXSTAMP_DEBUG=1 and report it\n`);
   return EXIT.failure;
 }

@@ -8,16 +8,23 @@ export function addTrace(root: Command): void {
     .description('print when each received packet arrived, live')
     .argument('[interface]', 'interface; the one with the default route when neither it nor --irq is given')
     .option('-i, --interface <name>', 'the same as the argument')
-    .option('--irq <list>', 'only packets that these interrupts brought: 25 or 25,26 (filtered in the kernel)')
+    .option(
+      '--irq <list>',
+      'only packets that these interrupts brought: 25 or 25,26 (filtered in the kernel)',
+    )
     .option('--queue <number>', 'only packets of this receive queue (filtered in the kernel)')
     .option('--cpu <list>', 'only packets that these CPUs polled: 0 or 0,2-3 (filtered in the kernel)')
     .option('-c, --count <packets>', 'stop after this many packets')
     .option('--duration <time>', 'stop after this time: 500ms, 10s, 5m')
     .addOption(
-      new Option('--until <stage>', 'latest stage to stamp; each one costs').choices(STAGE_NAMES).default('driver'),
+      new Option('--until <stage>', 'latest stage to stamp; each one costs')
+        .choices(STAGE_NAMES)
+        .default('driver'),
     )
     .addOption(
-      new Option('--clock <clock>', 'clock of the printed times').choices(['mono', 'boot', 'real', 'tai']).default('mono'),
+      new Option('--clock <clock>', 'clock of the printed times')
+        .choices(['mono', 'boot', 'real', 'tai'])
+        .default('mono'),
     )
     .addOption(
       new Option('--format <format>', 'output on stdout')

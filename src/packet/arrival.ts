@@ -29,7 +29,7 @@ export const GROUNDS = [
   'found by the same poll behind its first packet: arrived after it and not after its own driver stamp',
   'no interrupt led to this poll: arrived not after its driver stamp',
   'the interface has no interrupts: stamped at the first stage there is',
-  'the end of its poll was not seen, so its interrupt is not known: arrived not after its driver stamp',
+  'the trace began or ended in the middle of its poll, so its interrupt is not known: arrived not after its driver stamp',
 ] as const;
 
 /** Stands on one packet of a lane. One object is moved along; nothing is allocated per packet. */
@@ -73,7 +73,8 @@ export function classify(cursor: PacketCursor): void {
   cursor.k = lane.packets.indexInPoll[row] as number;
   cursor.n = lane.polls.packets[poll] as number;
   if (((lane.polls.flags[poll] as number) & POLL.CAUSED) === 0) {
-    cursor.how = HOW.polled;
+    // Without an end of its NAPI's poll before, the interrupt may have come before the hooks were there.
+    cursor.how = Number.isNaN(lane.polls.previousEnd[poll] as number) ? HOW.unknown : HOW.polled;
     return;
   }
   cursor.how = cursor.k === 1 ? HOW.ownIrq : HOW.batch;

@@ -8,7 +8,7 @@ import { type StageName, stageIndex } from '../stages.js';
 import { classify, type PacketCursor } from './arrival.js';
 
 /** How long a program may take from reading its clock to publishing its record, interrupts included. */
-const IN_FLIGHT_NS = 1_000_000;
+export const IN_FLIGHT_NS = 1_000_000;
 /** A packet that GRO merged or a filter dropped never gets its later stages: after this it goes without them. */
 const STAGE_HOLD_NS = 20_000_000;
 /** A poll lasts at most some milliseconds; after this its end was lost. */
@@ -112,7 +112,7 @@ export class Joiner {
     const { packets, head } = lane;
     if (packets.poll[head] === PacketColumns.OPEN && driver > now - POLL_HOLD_NS) return false;
     if (this.lastColumn === 0 || driver <= now - STAGE_HOLD_NS) return true;
-    return !Number.isNaN(packets.times[this.lastColumn]![head] as number);
+    return !Number.isNaN(packets.times[this.lastColumn]![head]!);
   }
 
   /** Call after the last {@link next} of a drain: gives the lanes' room back. */
@@ -120,4 +120,3 @@ export class Joiner {
     for (const lane of this.active) lane.compact();
   }
 }
-

@@ -17,7 +17,7 @@ type Column = Float64Array | Uint32Array | Int32Array | Uint16Array | Uint8Array
 
 function grown<T extends Column>(column: T, size: number): T {
   const bigger = new (column.constructor as new (size: number) => T)(size);
-  bigger.set(column as never);
+  bigger.set(column);
   return bigger;
 }
 
@@ -32,7 +32,9 @@ export class PacketColumns {
 
   capacity = 1024;
   /** Per later stage, indexed by stage; the first is the driver stage. */
-  readonly times: Float64Array[] = STAGES.slice(FIRST_PACKET_STAGE).map(() => new Float64Array(this.capacity));
+  readonly times: Float64Array[] = STAGES.slice(FIRST_PACKET_STAGE).map(
+    () => new Float64Array(this.capacity),
+  );
   poll = new Int32Array(this.capacity);
   indexInPoll = new Uint32Array(this.capacity);
   /** The skb's address without its constant upper 16 bits; a key to join later stages by, never shown. */
@@ -91,7 +93,9 @@ export class PacketColumns {
 export class PollColumns {
   capacity = 256;
   /** Per stage before the driver stage, indexed by stage. */
-  readonly times: Float64Array[] = STAGES.slice(0, FIRST_PACKET_STAGE).map(() => new Float64Array(this.capacity));
+  readonly times: Float64Array[] = STAGES.slice(0, FIRST_PACKET_STAGE).map(
+    () => new Float64Array(this.capacity),
+  );
   /** When the hook that knows the vector ran; between entry and isr. */
   claim = new Float64Array(this.capacity);
   end = new Float64Array(this.capacity);
@@ -176,10 +180,12 @@ export class Lane {
 
   /** Ties the last `packets` open rows to a poll. Older open rows lost their poll's end. */
   closePoll(poll: number, packets: number): void {
-    const first = Math.max(this.openFrom, this.count - packets);
+    // Where the poll's first packet is, or was: it may have left already when the poll took very long.
+    const start = this.count - packets;
+    const first = Math.max(this.openFrom, start);
     this.packets.poll.fill(PacketColumns.UNSEEN, this.openFrom, first);
     this.packets.poll.fill(poll, first, this.count);
-    for (let row = first; row < this.count; row++) this.packets.indexInPoll[row] = row - first + 1;
+    for (let row = first; row < this.count; row++) this.packets.indexInPoll[row] = row - start + 1;
     this.openFrom = this.count;
   }
 

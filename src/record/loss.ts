@@ -7,7 +7,8 @@ export const LOSS_CAUSES = {
   irq_ring_full: 'the reader was too slow: an interrupt or an empty poll is missing',
   recursion: 'a hook ran inside another one on the same CPU: the packet is missing from the output',
   missed: 'the kernel skipped a program that was running on that CPU already (recursion_misses)',
-  map_full: 'more NAPI instances or pending interrupts than slots: an interrupt could not be tied to its poll',
+  map_full:
+    'more NAPI instances or pending interrupts than slots: an interrupt could not be tied to its poll',
 } as const;
 
 /** Why something was lost. */

@@ -24,7 +24,11 @@ export class Summary {
   /** `3 packets stamped · 1 by its own interrupt, 2 in its batch, 0 polled · 0 lost`. */
   text(ledger: LossLedger): string {
     const [own, batch, polled, none, unknown] = this.byHow as [number, number, number, number, number];
-    const how = [`${own} by ${own === 1 ? 'its' : 'their'} own interrupt`, `${batch} in a batch`, `${polled} polled`];
+    const how = [
+      `${own} by ${own === 1 ? 'its' : 'their'} own interrupt`,
+      `${batch} in a batch`,
+      `${polled} polled`,
+    ];
     if (none > 0) how.push(`${none} without an interrupt`);
     if (unknown > 0) how.push(`${unknown} unmatched`);
     const lost = ledger.total();

@@ -55,7 +55,9 @@ const c = {
 /** libbpf functions for other doors in src/sys; not for other rooms. */
 export const libbpf: Readonly<typeof c> = c;
 
-const PrintCallback = koffi.pointer(koffi.proto('int RxstampPrint(int level, const char *format, void *args)'));
+const PrintCallback = koffi.pointer(
+  koffi.proto('int RxstampPrint(int level, const char *format, void *args)'),
+);
 let logLines: string[] = [];
 const printer = koffi.register((level: number, format: string, args: unknown): number => {
   if (level <= 1) logLines.push(formatVaList(format, args).trimEnd());
@@ -68,7 +70,8 @@ function takeLog(): { short: string; whole: string } {
   const whole = logLines.join('\n');
   logLines = [];
   const lines = whole.split('\n').filter((line) => line.trim() !== '' && !/^(--|processed )/.test(line));
-  const last = lines.findLast((line) => !/failed to load|libbpf: (prog|failed)/.test(line)) ?? lines.at(-1) ?? '';
+  const last =
+    lines.findLast((line) => !/failed to load|libbpf: (prog|failed)/.test(line)) ?? lines.at(-1) ?? '';
   const more = lines.length > 1 ? ` (${lines.length - 1} more lines with RXSTAMP_DEBUG=1)` : '';
   return { short: `${last.trim().replace(/^libbpf: /, '')}${more}`, whole };
 }
@@ -89,7 +92,8 @@ export function openKernelBtf(): KernelBtf | undefined {
   const btf = c.vmlinuxBtf() as Pointer;
   logLines = [];
   if (btf === null || btf === 0n) return undefined;
-  const id = (name: string, kind: keyof typeof BTF_KIND): number => c.findBtf(btf, name, BTF_KIND[kind]) as number;
+  const id = (name: string, kind: keyof typeof BTF_KIND): number =>
+    c.findBtf(btf, name, BTF_KIND[kind]) as number;
   return { id, has: (name, kind) => id(name, kind) > 0, close: () => c.freeBtf(btf) };
 }
 
@@ -121,7 +125,9 @@ function loadProbe(type: number, instructions: Uint8Array, attachType: number, b
  * @param btfId type id of the function in the kernel's BTF
  * @returns undefined when it worked, else the errno and the step that failed
  */
-export function tryFentry(btfId: number): { readonly step: 'load' | 'attach'; readonly errno: number } | undefined {
+export function tryFentry(
+  btfId: number,
+): { readonly step: 'load' | 'attach'; readonly errno: number } | undefined {
   const program = loadProbe(TRACING, Uint8Array.from(RETURN_ZERO), TRACE_FENTRY, btfId);
   if (program < 0) return { step: 'load', errno: -program };
   const link = c.rawTracepointOpen(null, program) as number;
@@ -137,7 +143,12 @@ export function tryFentry(btfId: number): { readonly step: 'load' | 'attach'; re
  */
 export function tryVariable(btfId: number): boolean {
   const load = [0x18, 0x31, 0, 0, btfId & 0xff, (btfId >> 8) & 0xff, (btfId >> 16) & 0xff, btfId >>> 24];
-  const program = loadProbe(RAW_TRACEPOINT, Uint8Array.from([...load, 0, 0, 0, 0, 0, 0, 0, 0, ...RETURN_ZERO]), 0, 0);
+  const program = loadProbe(
+    RAW_TRACEPOINT,
+    Uint8Array.from([...load, 0, 0, 0, 0, 0, 0, 0, 0, ...RETURN_ZERO]),
+    0,
+    0,
+  );
   if (program >= 0) closeSync(program);
   return program >= 0;
 }
@@ -172,7 +183,11 @@ export class BpfObject {
   /** Names of all programs in the file. */
   programs(): string[] {
     const names: string[] = [];
-    for (let p = c.nextProgram(this.object, null) as Pointer; p; p = c.nextProgram(this.object, p) as Pointer) {
+    for (
+      let p = c.nextProgram(this.object, null) as Pointer;
+      p;
+      p = c.nextProgram(this.object, p) as Pointer
+    ) {
       names.push(c.programName(p) as string);
     }
     return names;
@@ -198,7 +213,7 @@ export class BpfObject {
     const size = [0];
     const address = c.initialValue(this.map('.rodata'), size) as Pointer;
     if (!address) throw this.failure('RXS_BAD_OBJECT', 'reading .rodata of', 'the section is missing');
-    return new DataView(koffi.view(address, Number(size[0])) as ArrayBuffer);
+    return new DataView(koffi.view(address, Number(size[0])));
   }
 
   /** Loads the selected programs into the kernel. Error: RXS_BPF_LOAD with the verifier's last words. */
@@ -250,7 +265,11 @@ export class BpfObject {
     return map;
   }
 
-  private failure(code: 'RXS_BAD_OBJECT' | 'RXS_BPF_LOAD' | 'RXS_BPF_ATTACH', doing: string, why: string): RxError {
+  private failure(
+    code: 'RXS_BAD_OBJECT' | 'RXS_BPF_LOAD' | 'RXS_BPF_ATTACH',
+    doing: string,
+    why: string,
+  ): RxError {
     const log = takeLog();
     return new RxError(code, {
       doing,

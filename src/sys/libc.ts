@@ -48,7 +48,7 @@ export function mapShared(fd: number, length: number, offset: number, writable: 
       hint: 'use a smaller --buffer',
     });
   }
-  const buffer = koffi.view(address, length) as ArrayBuffer;
+  const buffer = koffi.view(address, length);
   let open = true;
   return {
     buffer,

@@ -55,8 +55,3 @@ export class Output {
     }
   }
 }
-
-/** True when standard output is a terminal. */
-export function stdoutIsTerminal(): boolean {
-  return process.stdout.isTTY === true;
-}

@@ -15,7 +15,11 @@ export interface PacketLine {
   readonly cpu: number;
   readonly queue: number | null;
   readonly length: number;
-  readonly flow: { readonly family?: string; readonly sourcePort?: number; readonly destinationPort?: number };
+  readonly flow: {
+    readonly family?: string;
+    readonly sourcePort?: number;
+    readonly destinationPort?: number;
+  };
   readonly stages: Readonly<Partial<Record<StageName, number>>>;
 }
 
@@ -69,6 +73,7 @@ export function readTrace(text: string): TraceLines {
   const of = <T>(type: string): T[] => lines.filter((line) => line.type === type) as T[];
   const [meta] = of<MetaLine>('meta');
   const [summary] = of<SummaryLine>('summary');
-  if (meta === undefined || summary === undefined) throw new Error(`no meta or no summary in ${lines.length} lines`);
+  if (meta === undefined || summary === undefined)
+    throw new Error(`no meta or no summary in ${lines.length} lines`);
   return { meta, summary, packets: of('packet'), interrupts: of('interrupt'), losses: of('loss') };
 }

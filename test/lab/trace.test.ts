@@ -94,7 +94,11 @@ describe('trace on 6.12 with a two-queue igb', () => {
     });
 
     it('gives all of them and loses nothing', () => {
-      expect({ code, packets: packets.length, lost: trace.summary.lost }).toEqual({ code: 0, packets: COUNT, lost: 0 });
+      expect({ code, packets: packets.length, lost: trace.summary.lost }).toEqual({
+        code: 0,
+        packets: COUNT,
+        lost: 0,
+      });
       expect(trace.losses).toEqual([]);
       expect(trace.summary.packets).toBe(trace.packets.length);
     });
@@ -102,7 +106,9 @@ describe('trace on 6.12 with a two-queue igb', () => {
     it('stamps every stage of the ladder up to the stack', () => {
       expect(trace.meta.ways.map((way) => way.stage)).toEqual(STAGE_NAMES);
       expect(trace.meta.ways.filter((way) => way.hook === undefined)).toEqual([]);
-      const incomplete = packets.filter((packet) => packet.stages.driver === undefined || packet.stages.stack === undefined);
+      const incomplete = packets.filter(
+        (packet) => packet.stages.driver === undefined || packet.stages.stack === undefined,
+      );
       expect(incomplete).toEqual([]);
     });
 
@@ -116,7 +122,9 @@ describe('trace on 6.12 with a two-queue igb', () => {
 
     it('names the interrupt of the queue that the NIC put each packet on', () => {
       expect(irqOfQueue.size).toBe(2);
-      const wrong = packets.filter((packet) => packet.queue === null || packet.irq !== irqOfQueue.get(packet.queue));
+      const wrong = packets.filter(
+        (packet) => packet.queue === null || packet.irq !== irqOfQueue.get(packet.queue),
+      );
       expect(wrong).toEqual([]);
     });
 
@@ -200,10 +208,14 @@ describe('trace on 6.12 with a two-queue igb', () => {
       hits.map(([irq, cpu, , , vector]) => [irq, cpu, vector]),
     );
     expect(seen.length).toBeGreaterThan(900);
-    const apart = seen.map((one, index) => Math.abs(Number(one.time) + (one.claim ?? 0) - (hits[index]?.[2] ?? 0)));
+    const apart = seen.map((one, index) =>
+      Math.abs(Number(one.time) + (one.claim ?? 0) - (hits[index]?.[2] ?? 0)),
+    );
     apart.sort((a, b) => a - b);
     const median = apart[Math.floor(apart.length / 2)] as number;
-    process.stderr.write(`entry against bpftrace's kprobe: median ${median} ns apart, most ${apart.at(-1)} ns\n`);
+    process.stderr.write(
+      `entry against bpftrace's kprobe: median ${median} ns apart, most ${apart.at(-1)} ns\n`,
+    );
     // Two hooks on one function run one behind the other: apart by what one of them costs in this emulator.
     expect(median).toBeLessThan(50_000);
   });

@@ -3,7 +3,8 @@ import { EXIT } from '../../base/errors.js';
 import { Timeline } from '../../base/time.js';
 import { EbpfSession } from '../../method/ebpf/session.js';
 import { PacketCursor } from '../../packet/arrival.js';
-import { Joiner } from '../../packet/join.js';
+import { IN_FLIGHT_NS, Joiner } from '../../packet/join.js';
+import type { InterruptRecord } from '../../record/source.js';
 import { LossLedger } from '../../record/loss.js';
 import { FORMATS } from '../../report/format/index.js';
 import type { Format, TraceMeta } from '../../report/format/format.js';
@@ -46,6 +47,8 @@ class Trace {
   private readonly format: Format;
   private readonly options: TraceOptions;
   private readonly session: EbpfSession;
+  /** Interrupts of all CPUs, to be put in order. */
+  private pending: InterruptRecord[] = [];
   private stopping = false;
   private wake: () => void = () => {};
 
@@ -62,17 +65,16 @@ class Trace {
       this.ledger.add(loss);
       this.output.write(this.format.loss(loss));
     };
-    session.onInterrupt = (interrupt) => {
-      this.summary.interrupts++;
-      if (!this.full()) this.output.write(this.format.interrupt(interrupt, this.summary.interrupts));
-    };
+    session.onInterrupt = (interrupt) => this.pending.push(interrupt);
   }
 
   async run(): Promise<number> {
     const stop = (): void => this.stop();
     process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop);
     const timer =
-      this.options.durationNs === undefined ? undefined : setTimeout(stop, Math.ceil(this.options.durationNs / 1e6));
+      this.options.durationNs === undefined
+        ? undefined
+        : setTimeout(stop, Math.ceil(this.options.durationNs / 1e6));
     this.output.flush();
     while (!this.stopping) {
       const records = this.session.drain();
@@ -118,7 +120,20 @@ class Trace {
       if (!this.options.interrupts) this.output.write(this.format.packet(this.cursor, this.summary.packets));
     }
     this.joiner.end();
+    if (this.options.interrupts) this.emitInterrupts(final);
     this.output.flush();
+  }
+
+  private emitInterrupts(final: boolean): void {
+    const complete = final ? Number.POSITIVE_INFINITY : this.session.drainedTo - IN_FLIGHT_NS;
+    this.pending.sort((a, b) => a.exit - b.exit);
+    const ready = this.pending.filter((interrupt) => interrupt.exit <= complete);
+    this.pending = this.pending.slice(ready.length);
+    for (const interrupt of ready) {
+      if (this.full()) return;
+      this.summary.interrupts++;
+      this.output.write(this.format.interrupt(interrupt, this.summary.interrupts));
+    }
   }
 
   private finish(): void {
@@ -126,18 +141,28 @@ class Trace {
     this.output.flush();
     // Formats without a place for it: what was lost must be seen all the same.
     if (this.options.format === 'times' || this.options.format === 'csv') {
-      process.stderr.write(`${[this.summary.text(this.ledger), ...this.summary.lossLines(this.ledger)].join('\n')}\n`);
+      process.stderr.write(
+        `${[this.summary.text(this.ledger), ...this.summary.lossLines(this.ledger)].join('\n')}\n`,
+      );
     }
   }
 }
 
-function traceMeta(options: TraceOptions, target: Target, session: EbpfSession, clockError: number): TraceMeta {
+function traceMeta(
+  options: TraceOptions,
+  target: Target,
+  session: EbpfSession,
+  clockError: number,
+): TraceMeta {
   const { irqs, queue, cpus, count, durationNs, interrupts } = options;
   return {
     version: version(),
     kernel: kernelRelease(),
     started: new Date().toISOString(),
-    clock: { name: { mono: 'monotonic', boot: 'boottime', real: 'realtime', tai: 'tai' }[options.clock], offsetErrorNs: clockError },
+    clock: {
+      name: { mono: 'monotonic', boot: 'boottime', real: 'realtime', tai: 'tai' }[options.clock],
+      offsetErrorNs: clockError,
+    },
     until: options.until,
     ways: session.ways,
     ringBytesPerCpu: options.ringBytes,
@@ -148,7 +173,13 @@ function traceMeta(options: TraceOptions, target: Target, session: EbpfSession, 
       driver: nic.driver,
       irqs: nic.irqs
         .filter(({ irq }) => target.ebpf.irqs.some((one) => one.irq === irq))
-        .map(({ irq, role, queue: of, effectiveCpu, actions }) => ({ irq, role, queue: of, cpu: effectiveCpu, actions })),
+        .map(({ irq, role, queue: of, effectiveCpu, actions }) => ({
+          irq,
+          role,
+          queue: of,
+          cpu: effectiveCpu,
+          actions,
+        })),
     })),
   };
 }

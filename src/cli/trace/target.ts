@@ -48,7 +48,8 @@ export function resolveTarget(options: TraceOptions): Target {
   if (options.irqs !== undefined && options.irqs.length > 0) {
     const owners = options.irqs.map((irq) => nicOfIrq(irq));
     const nics = [...new Map(owners.map(({ nic }) => [nic.ifindex, nic])).values()];
-    const stranger = options.interface === undefined ? undefined : owners.find(({ nic }) => nic.name !== options.interface);
+    const stranger =
+      options.interface === undefined ? undefined : owners.find(({ nic }) => nic.name !== options.interface);
     if (stranger !== undefined) {
       // Also says when the interface does not exist.
       const nic = resolveNic(options.interface as string);

@@ -5,7 +5,16 @@
 import { HEADER_WORDS, type Lane, PACKET_AT_ETHERNET, PacketColumns, POLL } from '../../record/lane.js';
 import type { InterruptRecord, RecordSource } from '../../record/source.js';
 import { stageIndex } from '../../stages.js';
-import { CAUSE, CAUSE_FLAG, IRQ, PACKET, PACKET_FLAG, POLL as POLL_LAYOUT, POLL_FLAG, STAGE } from './layout.gen.js';
+import {
+  CAUSE,
+  CAUSE_FLAG,
+  IRQ,
+  PACKET,
+  PACKET_FLAG,
+  POLL as POLL_LAYOUT,
+  POLL_FLAG,
+  STAGE,
+} from './layout.gen.js';
 
 const HALF = 4_294_967_296;
 const ENTRY = stageIndex('entry');
@@ -84,7 +93,8 @@ export class Decoder {
     columns.times[RAISE]![row] = caused ? this.stamp(words, word, C + CAUSE.raise) : Number.NaN;
     const softirq = this.stamp(words, word, POLL_LAYOUT.softirq);
     // An interrupt that came while NET_RX was running: that softirq polls the NAPI too, and none starts for it.
-    const before = caused && (softirq < columns.times[ISR]![row]! || softirq < columns.times[ENTRY]![row]!);
+    const [isr, entry] = [columns.times[ISR]![row]!, columns.times[ENTRY]![row]!];
+    const before = caused && (softirq < isr || softirq < entry);
     columns.times[SOFTIRQ]![row] = before ? Number.NaN : softirq;
     columns.times[POLL_STAGE]![row] = this.stamp(words, word, POLL_LAYOUT.start);
     columns.claim[row] = caused ? this.stamp(words, word, C + CAUSE.claim) : Number.NaN;

@@ -23,7 +23,8 @@ export interface PlanRequest {
 
 /** What to load and attach, and what to say about it. */
 export interface Plan {
-  readonly programs: ReadonlySet<string>;
+  /** In the order to attach: what sees packets comes last, so that no packet is seen without its rungs. */
+  readonly programs: readonly string[];
   readonly ways: readonly StageWay[];
   readonly entryHooked: boolean;
   readonly prepHooked: boolean;
@@ -81,7 +82,8 @@ function needed(stage: StageName, request: PlanRequest): boolean {
 
 /** Decides what to load. */
 export function plan(request: PlanRequest, probe: HookProbe, hasPreemptCount: boolean): Plan {
-  const programs = new Set<string>();
+  const rungs = new Set<string>();
+  const perPacket: string[] = [];
   const ways: StageWay[] = [];
   let entryHooked = false;
   let prepHooked = false;
@@ -89,25 +91,32 @@ export function plan(request: PlanRequest, probe: HookProbe, hasPreemptCount: bo
   for (const stage of STAGES) {
     if (!needed(stage.name, request) && !(stage.name === 'isr' && isrNeeded)) continue;
     const chosen = choose(stage.ways, probe);
-    for (const hook of chosen.hooks) programs.add(hook.program);
+    const late = stageIndex(stage.name) >= stageIndex('driver');
+    for (const { program } of chosen.hooks) {
+      if (late) perPacket.push(program);
+      else rungs.add(program);
+    }
     const shown = stageIndex(stage.name) <= Math.max(stageIndex(request.until), stageIndex('driver'));
     if (shown) ways.push({ stage: stage.name, hook: chosen.way?.label, reasons: chosen.reasons });
     if (stage.name === 'entry') {
       entryHooked = chosen.way !== undefined;
       isrNeeded = !entryHooked;
     }
-    if (stage.name === 'raise') prepHooked = programs.has('napi_prep');
+    if (stage.name === 'raise') prepHooked = rungs.has('napi_prep');
   }
   if (!request.hasIrqs) {
-    return { programs, ways, entryHooked: false, prepHooked: false, exitHooked: false, softirqExitHooked: false };
+    const none = { entryHooked: false, prepHooked: false, exitHooked: false, softirqExitHooked: false };
+    return { programs: perPacket, ways, ...none };
   }
   // Without a hook on NAPI scheduling the handler's entry is what is remembered.
-  if (!prepHooked || !entryHooked || request.interrupts) programs.add('isr_entry');
+  if (!prepHooked || !entryHooked || request.interrupts) rungs.add('isr_entry');
   const exitHooked = request.interrupts || !entryHooked || !prepHooked || !hasPreemptCount;
-  if (exitHooked) programs.add(EXIT.program);
-  const startHooked = programs.has('napi_poll_start');
-  const softirqExitHooked = programs.has('softirq_entry') && !(startHooked && hasPreemptCount);
-  if (softirqExitHooked) programs.add(SOFTIRQ_EXIT.program);
-  programs.add(CLOSE.program);
+  if (exitHooked) rungs.add(EXIT.program);
+  const startHooked = rungs.has('napi_poll_start');
+  const softirqExitHooked = rungs.has('softirq_entry') && !(startHooked && hasPreemptCount);
+  if (softirqExitHooked) rungs.add(SOFTIRQ_EXIT.program);
+  // After the rungs: the first poll whose end is seen is the last one whose interrupt may have been missed.
+  rungs.add(CLOSE.program);
+  const programs = [...rungs, ...perPacket];
   return { programs, ways, entryHooked, prepHooked, exitHooked, softirqExitHooked };
 }

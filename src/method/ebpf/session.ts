@@ -82,7 +82,7 @@ export class EbpfSession implements RecordSource {
 
   /** Programs that are attached, by name. */
   get programs(): readonly string[] {
-    return [...this.plan.programs];
+    return this.plan.programs;
   }
 
   /** Kernel ids of the attached programs, for bpftool and for a look at their cost. */
@@ -99,7 +99,7 @@ export class EbpfSession implements RecordSource {
       const cpus = possibleCpus();
       const ringCount = options.interrupts ? cpus * 2 : cpus;
       const chunks = options.ringBytes / LIMITS.CHUNK_BYTES;
-      object.select(programs);
+      object.select(new Set(programs));
       object.resize('cpus', cpus);
       object.resize('tails', ringCount);
       object.resize('chunks', ringCount * chunks);
@@ -108,8 +108,7 @@ export class EbpfSession implements RecordSource {
       const rings = new Rings(object, cpus, ringCount, chunks);
       const session = new EbpfSession(object, rings, ringCount, { ...chosen, programs });
       session.admit(options);
-      // What closes and ties comes first, what starts a chain last: no packet is seen without its rungs.
-      for (const program of [...programs].reverse()) object.attach(program);
+      for (const program of programs) object.attach(program);
       return session;
     } catch (error) {
       object.close();
@@ -219,12 +218,13 @@ function decide(options: EbpfOptions): { chosen: Plan; castHeaders: boolean } {
 }
 
 /** Packet programs that fetch headers by helper, for kernels before 6.2. */
-function probeVariants(programs: ReadonlySet<string>, all: readonly string[]): ReadonlySet<string> {
-  return new Set([...programs].map((name) => (all.includes(`${name}_probe`) ? `${name}_probe` : name)));
+function probeVariants(programs: readonly string[], all: readonly string[]): readonly string[] {
+  return programs.map((name) => (all.includes(`${name}_probe`) ? `${name}_probe` : name));
 }
 
 function configure(rodata: DataView, options: EbpfOptions, chosen: Plan, cpus: number, chunks: number): void {
-  const set = (offset: number, value: number | boolean): void => rodata.setUint32(offset, Number(value), true);
+  const set = (offset: number, value: number | boolean): void =>
+    rodata.setUint32(offset, Number(value), true);
   set(CONFIG.chunksPerRing, chunks);
   set(CONFIG.possibleCpus, cpus);
   set(CONFIG.ifindex, options.ifindex ?? 0);

@@ -31,17 +31,21 @@ export const ndjsonFormat: FormatMaker = (timeline, stages) => {
   const grounds = GROUNDS.map((ground) => JSON.stringify(ground));
   const relative = (time: number, from: number): number | null => (Number.isNaN(time) ? null : time - from);
   return {
-    header: (meta) => `${JSON.stringify({ type: 'meta', schema: SCHEMA_VERSION, tool: 'rxstamp', ...meta })}\n`,
+    header: (meta) =>
+      `${JSON.stringify({ type: 'meta', schema: SCHEMA_VERSION, tool: 'rxstamp', ...meta })}\n`,
     packet(cursor, number) {
       const { lane, row, poll } = cursor;
       const { packets, polls } = lane;
       let stamps = '';
       for (const index of columns) {
         const time = cursor.stage(index);
-        if (!Number.isNaN(time)) stamps += `${stamps === '' ? '' : ','}"${STAGE_NAMES[index]}":${time - cursor.arrival}`;
+        if (!Number.isNaN(time))
+          stamps += `${stamps === '' ? '' : ','}"${STAGE_NAMES[index]}":${time - cursor.arrival}`;
       }
       const batch =
-        poll < 0 ? '' : `,"batch":[${cursor.k},${cursor.n}],"napi":${polls.napiId[poll]},"pid":${polls.pid[poll]}`;
+        poll < 0
+          ? ''
+          : `,"batch":[${cursor.k},${cursor.n}],"napi":${polls.napiId[poll]},"pid":${polls.pid[poll]}`;
       const queue = packets.queue[row] as number;
       return (
         `{"type":"packet","number":${number},"arrival":"${timeline.nanoseconds(cursor.arrival)}",` +

@@ -1,6 +1,6 @@
 /** One line per packet, for people. Deltas are microseconds from the arrival, with all nanoseconds. */
 import { deltaText } from '../../base/time.js';
-import { GROUNDS, HOW, type PacketCursor } from '../../packet/arrival.js';
+import { GROUNDS, HOW, HOW_NAMES, type How, type PacketCursor } from '../../packet/arrival.js';
 import { flowText, readFlow } from '../../packet/flow.js';
 import { STAGES, stageIndex } from '../../stages.js';
 import type { FormatMaker, TraceMeta } from './format.js';
@@ -47,17 +47,27 @@ export function headerLines(meta: TraceMeta): string[] {
     });
     return `${nic.name}${nic.driver === undefined ? '' : ` ${nic.driver}`}: ${queues.join(', ') || 'no interrupts'}`;
   });
-  const stamped = meta.ways.filter((way) => way.hook !== undefined);
-  const earliest = stamped[0];
+  const earliest = meta.ways.find((way) => way.hook !== undefined);
   const missed = meta.ways.filter((way) => way.hook === undefined);
   const reasons = missed.map((way) => `no ${way.stage}: ${way.reasons.join('; ')}`);
   const chain = `earliest stamp: ${earliest?.stage} (${earliest?.hook})${reasons.length > 0 ? `, ${reasons.join('; ')}` : ''}`;
   return [chain, ...lines, `CLOCK_${meta.clock.name.toUpperCase()}, stage columns in µs from the arrival`];
 }
 
+/** claim: the hook that knows the vector; exit: the handler is done. NAPI: the instance it scheduled, where that is seen. */
+const INTERRUPT_HEADING = [
+  '#'.padStart(7),
+  'time'.padEnd(20),
+  'irq'.padStart(4),
+  'vec'.padStart(5),
+  'cpu'.padStart(3),
+  'NAPI'.padStart(6),
+  ...['claim', 'isr', 'exit'].map((word) => word.padStart(DELTA_WIDTH)),
+].join(' ');
+
 export const textFormat: FormatMaker = (timeline, stages) => {
   const columns = stages.map((name) => stageIndex(name));
-  let grounds = new Set<number>();
+  let grounds = new Set<How>();
   const heading = (): string =>
     [
       '#'.padStart(7),
@@ -73,7 +83,8 @@ export const textFormat: FormatMaker = (timeline, stages) => {
   return {
     header(meta) {
       grounds = new Set();
-      return `${[...headerLines(meta), heading()].join('\n')}\n`;
+      const columnLine = meta.filter['interrupts'] === true ? INTERRUPT_HEADING : heading();
+      return `${[...headerLines(meta), columnLine].join('\n')}\n`;
     },
     packet(cursor, number) {
       const place = placeOf(cursor);
@@ -90,12 +101,14 @@ export const textFormat: FormatMaker = (timeline, stages) => {
     },
     interrupt(interrupt, number) {
       const start = Number.isNaN(interrupt.entry) ? interrupt.isr : interrupt.entry;
-      const after = (time: number): string => (Number.isNaN(time) ? '-' : deltaText(time - start));
+      const after = (time: number): string =>
+        (Number.isNaN(time) ? '-' : deltaText(time - start)).padStart(DELTA_WIDTH);
       const vector = interrupt.vector === 0 ? '-' : `0x${interrupt.vector.toString(16)}`;
+      const napi = interrupt.napiId === 0 ? '-' : String(interrupt.napiId);
       return (
-        `${`i${number}`.padStart(7)} ${timeline.text(start).padEnd(20)} irq ${interrupt.irq} vector ${vector} ` +
-        `cpu ${interrupt.cpu} claim ${after(interrupt.claim)} isr ${after(interrupt.isr)} exit ${after(interrupt.exit)} ` +
-        `${interrupt.napiId === 0 ? 'no NAPI seen' : `NAPI ${interrupt.napiId}`}\n`
+        `${`i${number}`.padStart(7)} ${timeline.text(start).padEnd(20)} ${String(interrupt.irq).padStart(4)} ` +
+        `${vector.padStart(5)} ${String(interrupt.cpu).padStart(3)} ${napi.padStart(6)} ` +
+        `${after(interrupt.claim)} ${after(interrupt.isr)} ${after(interrupt.exit)}\n`
       );
     },
     loss(loss) {
@@ -103,7 +116,7 @@ export const textFormat: FormatMaker = (timeline, stages) => {
       return `*** lost ${loss.count}: ${loss.cause}${where}, between ${timeline.text(loss.from)} and ${timeline.text(loss.to)}\n`;
     },
     summary(summary, ledger) {
-      const why = [...grounds].sort().map((how) => `${['own-irq', 'batch', 'polled', 'no-irq', 'unknown'][how]}: ${GROUNDS[how]}`);
+      const why = [...grounds].sort((a, b) => a - b).map((how) => `${HOW_NAMES[how]}: ${GROUNDS[how]}`);
       return `${[summary.text(ledger), ...summary.lossLines(ledger), ...why].join('\n')}\n`;
     },
   };

@@ -4,7 +4,8 @@ import type { FormatMaker } from './format.js';
 export const timesFormat: FormatMaker = (timeline) => ({
   header: () => '',
   packet: (cursor) => `${timeline.text(cursor.arrival)}\n`,
-  interrupt: (interrupt) => `${timeline.text(Number.isNaN(interrupt.entry) ? interrupt.isr : interrupt.entry)}\n`,
+  interrupt: (interrupt) =>
+    `${timeline.text(Number.isNaN(interrupt.entry) ? interrupt.isr : interrupt.entry)}\n`,
   loss: () => '',
   summary: () => '',
 });

@@ -25,7 +25,8 @@ export const treeFormat: FormatMaker = (timeline, stages) => {
         lines.push(`${timeline.text(cursor.arrival)} ${cause} cpu ${place.cpu} queue ${place.queue}`);
         for (const index of before) {
           const time = cursor.stage(index);
-          if (!Number.isNaN(time)) lines.push(`  ${STAGES[index]?.label.padEnd(8)}${deltaText(time - cursor.arrival)}`);
+          if (!Number.isNaN(time))
+            lines.push(`  ${STAGES[index]?.label.padEnd(8)}${deltaText(time - cursor.arrival)}`);
         }
       }
       const times = after
