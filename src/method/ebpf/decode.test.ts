@@ -42,7 +42,12 @@ describe.skipIf(noCompiler !== undefined)(
     it('have the kinds and sizes of the generated layout', () => {
       const { PACKET: packet, POLL: poll, STAGE: stage, IRQ: irq } = KIND;
       expect(kinds).toEqual([packet, packet, poll, packet, packet, poll, poll, stage, irq, packet]);
-      const size = { [packet]: PACKET.SIZE, [poll]: POLL_LAYOUT.SIZE, [stage]: STAGE.SIZE, [irq]: IRQ.SIZE };
+      const size: Readonly<Record<number, number>> = {
+        [packet]: PACKET.SIZE,
+        [poll]: POLL_LAYOUT.SIZE,
+        [stage]: STAGE.SIZE,
+        [irq]: IRQ.SIZE,
+      };
       // The last packet has a short header.
       expect(sizes).toEqual([...kinds.slice(0, -1).map((kind) => size[kind]), PACKET.SIZE - 24]);
     });
