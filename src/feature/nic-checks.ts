@@ -1,4 +1,5 @@
 /** Checks of an interface: what stands between a packet's arrival and its first stamp. */
+import { moderationOf } from '../nic/moderation.js';
 import type { Nic } from '../nic/nic.js';
 import { parseCoalescing, parseOffloads, parseTimestamping, parseXdp } from '../sys/ethtool.js';
 import type { KernelFiles } from '../sys/files.js';
@@ -14,8 +15,7 @@ function setZero(path: string, before: string): Pick<Finding, 'cure' | 'undo'> {
 
 function state(nic: Nic, _texts: NicTexts, files: KernelFiles): Finding {
   const up = (Number(attribute(nic, 'flags', files) ?? '0') & 1) === 1;
-  if (up)
-    return { level: 'ok', found: `up, driver ${nic.driver ?? 'none'}, ${nic.rxQueues} receive queue(s)` };
+  if (up) return { level: 'ok', found: `up, driver ${nic.driver ?? 'none'}, ${queues}` };
   return {
     level: 'problem',
     found: 'down',
@@ -58,17 +58,18 @@ function interrupts(nic: Nic): Finding | readonly Finding[] {
 
 function moderation(nic: Nic, { coalescing }: NicTexts): Finding {
   if (!coalescing.known) return { level: 'unknown', found: coalescing.why };
-  const { rxUsecs, rxFrames, adaptiveRx, rxUsecsHigh } = parseCoalescing(coalescing.value);
-  if (rxUsecs === null && adaptiveRx === null) return { level: 'unknown', found: 'the driver does not say' };
+  const settings = parseCoalescing(coalescing.value);
+  const { rxUsecs, rxFrames, adaptiveRx } = settings;
+  const { mode, maxUsecs, meaning } = moderationOf(nic.driver, settings);
+  if (mode === 'unknown') return { level: 'unknown', found: 'the driver does not say' };
   const frames = rxFrames === null || rxFrames <= 1 ? '' : ` or ${rxFrames} packets`;
-  const found = `rx-usecs ${rxUsecs ?? 'not said'}${frames}, adaptive ${adaptiveRx ? 'on' : 'off'}`;
-  if (!adaptiveRx && (rxUsecs ?? 0) === 0) return { level: 'ok', found: `${found}: none set` };
-  const most = adaptiveRx ? (rxUsecsHigh ?? undefined) : (rxUsecs ?? undefined);
-  const size = most === undefined || most === 0 ? 'by a time that the driver chooses' : `by up to ${most} µs`;
+  const found = `rx-usecs ${rxUsecs ?? 'not said'}${frames}, adaptive ${mode === 'adaptive' ? 'on' : 'off'}`;
+  if (mode === 'none') return { level: 'ok', found: `${found}: interrupts come at once` };
+  const size = maxUsecs === undefined ? 'for a time that the driver chooses' : `for up to ${maxUsecs} µs`;
   return {
     level: 'note',
-    found,
-    effect: `the NIC holds the interrupt back ${size}: a packet is that much older than its entry stamp`,
+    found: meaning === undefined ? found : `${found} (${meaning})`,
+    effect: `the NIC holds the interrupt back ${size}: a packet may be that much older than its entry stamp`,
     cure: `ethtool -C ${nic.name}${adaptiveRx ? ' adaptive-rx off' : ''} rx-usecs 0`,
     undo: `ethtool -C ${nic.name}${adaptiveRx ? ' adaptive-rx on' : ''}${rxUsecs === null ? '' : ` rx-usecs ${rxUsecs}`}`,
   };
