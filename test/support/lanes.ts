@@ -1,0 +1,76 @@
+/** Lanes made by hand, for tests of what reads them. */
+import { HEADER_WORDS, Lane, PacketColumns, POLL } from '../../src/record/lane.js';
+import { FIRST_PACKET_STAGE } from '../../src/record/lane.js';
+import { type StageName, stageIndex } from '../../src/stages.js';
+
+/** A packet to put into a lane; what is left out is 0 or not stamped. */
+export interface PacketRow {
+  readonly driver: number;
+  readonly stack?: number;
+  readonly skb?: number;
+  readonly length?: number;
+  readonly queue?: number;
+  readonly protocol?: number;
+  readonly vlan?: number;
+  readonly bytes?: readonly number[];
+  /** True: an interface without interrupts, there is no poll. */
+  readonly none?: boolean;
+}
+
+/** A poll to close the last packets with. */
+export interface PollRow {
+  readonly times?: Partial<Record<StageName, number>>;
+  readonly packets: number;
+  readonly lost?: number;
+  readonly irq?: number;
+  readonly vector?: number;
+  readonly irqCpu?: number;
+  readonly napiId?: number;
+  readonly pid?: number;
+  readonly end?: number;
+  readonly flags?: number;
+}
+
+/** Appends a packet; returns its row. */
+export function addPacket(lane: Lane, packet: PacketRow): number {
+  const row = lane.addPacket();
+  const { packets } = lane;
+  packets.times[0]![row] = packet.driver;
+  packets.times[stageIndex('stack') - FIRST_PACKET_STAGE]![row] = packet.stack ?? Number.NaN;
+  packets.poll[row] = packet.none ? PacketColumns.NONE : PacketColumns.OPEN;
+  packets.indexInPoll[row] = 0;
+  packets.skb[row] = packet.skb ?? 0;
+  packets.length[row] = packet.length ?? 0;
+  packets.queue[row] = packet.queue ?? 0;
+  packets.protocol[row] = packet.protocol ?? 0;
+  packets.vlan[row] = packet.vlan ?? 0;
+  packets.flags[row] = 0;
+  const bytes = packet.bytes ?? [];
+  packets.capturedLength[row] = bytes.length;
+  new Uint8Array(packets.header.buffer, row * HEADER_WORDS * 4, HEADER_WORDS * 4).set(bytes);
+  if (packet.none) lane.openFrom = lane.count;
+  return row;
+}
+
+/** Appends a poll and closes the last `packets` packets with it; returns its row. */
+export function closePoll(lane: Lane, poll: PollRow): number {
+  const row = lane.addPoll();
+  const { polls } = lane;
+  for (const [stage, column] of polls.times.entries()) {
+    const time = Object.entries(poll.times ?? {}).find(
+      ([name]) => stageIndex(name as StageName) === stage,
+    )?.[1];
+    column[row] = time ?? Number.NaN;
+  }
+  polls.packets[row] = poll.packets + (poll.lost ?? 0);
+  polls.lost[row] = poll.lost ?? 0;
+  polls.irq[row] = poll.irq ?? 0;
+  polls.vector[row] = poll.vector ?? 0;
+  polls.irqCpu[row] = poll.irqCpu ?? 0;
+  polls.napiId[row] = poll.napiId ?? 0;
+  polls.pid[row] = poll.pid ?? 0;
+  polls.end[row] = poll.end ?? 0;
+  polls.flags[row] = poll.flags ?? (poll.irq === undefined ? 0 : POLL.CAUSED);
+  lane.closePoll(row, poll.packets);
+  return row;
+}
