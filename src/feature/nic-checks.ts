@@ -15,6 +15,7 @@ function setZero(path: string, before: string): Pick<Finding, 'cure' | 'undo'> {
 
 function state(nic: Nic, _texts: NicTexts, files: KernelFiles): Finding {
   const up = (Number(attribute(nic, 'flags', files) ?? '0') & 1) === 1;
+  const queues = nic.rxQueues === 1 ? '1 receive queue' : `${nic.rxQueues} receive queues`;
   if (up) return { level: 'ok', found: `up, driver ${nic.driver ?? 'none'}, ${queues}` };
   return {
     level: 'problem',
