@@ -17,10 +17,21 @@ const POLL_HOLD_NS = 2_000_000_000;
 const SEARCH_ROWS = 512;
 
 interface Orphan {
-  readonly stage: number;
+  readonly column: number;
   readonly skb: number;
   readonly time: number;
   rounds: number;
+  /** The packet that had the address then: the newest one that is not younger than the stage. */
+  lane: Lane | undefined;
+  row: number;
+}
+
+function offer(orphan: Orphan, lane: Lane, row: number): void {
+  const driver = lane.packets.times[0]![row] as number;
+  const best = orphan.lane?.packets.times[0]![orphan.row] ?? Number.NEGATIVE_INFINITY;
+  if (driver > orphan.time || driver < best) return;
+  orphan.lane = lane;
+  orphan.row = row;
 }
 
 /** Joins the records of a source into packets. */
@@ -45,29 +56,39 @@ export class Joiner {
     // The newest packet at that address: an older one has been freed.
     const oldest = Math.max(lane.head, lane.count - SEARCH_ROWS);
     for (let row = lane.count - 1; row >= oldest; row--) {
-      if (lane.packets.skb[row] === skb && !(time < (lane.packets.times[0]![row] as number))) {
-        lane.packets.times[column]![row] = time;
-        return;
-      }
+      if (lane.packets.skb[row] !== skb || time < (lane.packets.times[0]![row] as number)) continue;
+      if (this.stamp(lane, row, column, time)) return;
+      break;
     }
-    this.orphans.push({ stage: column, skb, time, rounds: 0 });
+    this.orphans.push({ column, skb, time, rounds: 0, lane: undefined, row: 0 });
+  }
+
+  /** Stamps a packet, unless it is: a packet that comes by twice (a bridge, a tunnel) keeps its first pass. */
+  private stamp(lane: Lane, row: number, column: number, time: number): boolean {
+    const times = lane.packets.times[column] as Float64Array;
+    if (!Number.isNaN(times[row] as number)) return false;
+    times[row] = time;
+    return true;
   }
 
   /** Later stages that ran on another CPU than the driver stage: looked for once all rings are read. */
   private matchOrphans(): void {
     if (this.orphans.length === 0) return;
-    const waiting = new Map<number, { lane: Lane; row: number }>();
+    const bySkb = new Map<number, Orphan[]>();
+    for (const orphan of this.orphans) {
+      orphan.lane = undefined;
+      const same = bySkb.get(orphan.skb);
+      if (same === undefined) bySkb.set(orphan.skb, [orphan]);
+      else same.push(orphan);
+    }
     for (const lane of this.source.lanes) {
       for (let row = lane.head; row < lane.count; row++) {
-        waiting.set(lane.packets.skb[row] as number, { lane, row });
+        for (const orphan of bySkb.get(lane.packets.skb[row] as number) ?? []) offer(orphan, lane, row);
       }
     }
     this.orphans = this.orphans.filter((orphan) => {
-      const found = waiting.get(orphan.skb);
-      if (found !== undefined && orphan.time >= (found.lane.packets.times[0]![found.row] as number)) {
-        found.lane.packets.times[orphan.stage]![found.row] = orphan.time;
+      if (orphan.lane !== undefined && this.stamp(orphan.lane, orphan.row, orphan.column, orphan.time))
         return false;
-      }
       if (++orphan.rounds < 3) return true;
       this.unmatchedStages++;
       return false;
