@@ -77,7 +77,8 @@ export function classify(cursor: PacketCursor): void {
     cursor.how = Number.isNaN(lane.polls.previousEnd[poll] as number) ? HOW.unknown : HOW.polled;
     return;
   }
-  cursor.how = cursor.k === 1 ? HOW.ownIrq : HOW.batch;
+  // Where packets of the poll are missing, its first one may be among them.
+  cursor.how = cursor.k === 1 && lane.polls.lost[poll] === 0 ? HOW.ownIrq : HOW.batch;
   for (let stage = 0; stage < FIRST_PACKET_STAGE; stage++) {
     const time = lane.polls.times[stage]![poll] as number;
     if (Number.isNaN(time)) continue;

@@ -1,6 +1,5 @@
 /** Lanes made by hand, for tests of what reads them. */
-import { HEADER_WORDS, Lane, PacketColumns, POLL } from '../../src/record/lane.js';
-import { FIRST_PACKET_STAGE } from '../../src/record/lane.js';
+import { FIRST_PACKET_STAGE, HEADER_WORDS, type Lane, POLL, PacketColumns } from '../../src/record/lane.js';
 import { type StageName, stageIndex } from '../../src/stages.js';
 
 /** A packet to put into a lane; what is left out is 0 or not stamped. */
@@ -28,6 +27,8 @@ export interface PollRow {
   readonly napiId?: number;
   readonly pid?: number;
   readonly end?: number;
+  /** NaN: this NAPI was not seen before. */
+  readonly previousEnd?: number;
   readonly flags?: number;
 }
 
@@ -70,6 +71,7 @@ export function closePoll(lane: Lane, poll: PollRow): number {
   polls.napiId[row] = poll.napiId ?? 0;
   polls.pid[row] = poll.pid ?? 0;
   polls.end[row] = poll.end ?? 0;
+  polls.previousEnd[row] = poll.previousEnd ?? 0;
   polls.flags[row] = poll.flags ?? (poll.irq === undefined ? 0 : POLL.CAUSED);
   lane.closePoll(row, poll.packets);
   return row;
