@@ -23,7 +23,7 @@ export interface LabCommand {
 /** Exit code when the time is over, as timeout(1) has it. */
 const TIMED_OUT = 124;
 /** A command that prints nothing gets its frames after this time, seconds. */
-const SILENT_START = 15;
+const SILENT_START = 30;
 /** Code of a process ended by SIGINT. */
 const INTERRUPTED = 130;
 
@@ -42,16 +42,33 @@ export function labTable(): string {
   return ['kernels', ...kernels, 'NICs', ...nics, ''].join('\n');
 }
 
+/** Watches output for a line with `text` in it; `heard` resolves with the first. npx talks before its program does. */
+class Listener {
+  readonly heard: Promise<void>;
+  #tell: () => void = () => undefined;
+  readonly #rests = new Map<string, string>();
+  readonly #text: string;
+
+  constructor(text: string) {
+    this.#text = text;
+    this.heard = new Promise((resolve) => {
+      this.#tell = resolve;
+    });
+  }
+
+  hear(stream: string, chunk: Buffer): void {
+    const lines = `${this.#rests.get(stream) ?? ''}${chunk.toString()}`.split('\n');
+    this.#rests.set(stream, lines.pop() ?? '');
+    if (lines.some((line) => line.includes(this.#text) && !line.startsWith('npm '))) this.#tell();
+  }
+}
+
 /** Sends the frames once the command listens, until all are out or the command ends. */
-async function feed(
-  guest: Guest,
-  spec: InjectSpec,
-  firstOutput: Promise<void>,
-  stop: AbortSignal,
-): Promise<void> {
-  const wait = spec.start === 'output' ? SILENT_START : spec.start;
-  const waits = [sleep(wait * 1000, undefined, { signal: stop }).catch(() => undefined)];
-  await Promise.race(spec.start === 'output' ? [...waits, firstOutput] : waits);
+async function feed(guest: Guest, spec: InjectSpec, listener: Listener, stop: AbortSignal): Promise<void> {
+  const { start } = spec;
+  const seconds = 'seconds' in start ? start.seconds : SILENT_START;
+  const time = sleep(seconds * 1000, undefined, { signal: stop }).catch(() => undefined);
+  await Promise.race('seconds' in start ? [time] : [time, listener.heard]);
   if (stop.aborted) {
     toStderr(`lab: the command ended before the first of ${spec.count} frames was due`);
     return;
@@ -86,24 +103,22 @@ export function runInLab(wish: LabCommand): Promise<number> {
   return withGuest(options, async (guest) => {
     const { inject } = wish;
     if (inject?.kind.startsWith('udp')) await startSink(guest, { port: inject.port });
-    const spoke = new AbortController();
-    const firstOutput = new Promise<void>((resolve) => {
-      spoke.signal.addEventListener('abort', () => resolve());
-    });
+    const start = inject?.start;
+    const listener = new Listener(start !== undefined && 'text' in start ? start.text : '');
     const command = guest.start(wish.argv, {
       cwd: process.cwd(),
       onStdout: (chunk) => {
         process.stdout.write(chunk);
-        spoke.abort();
+        listener.hear('stdout', chunk);
       },
       onStderr: (chunk) => {
         process.stderr.write(chunk);
-        spoke.abort();
+        listener.hear('stderr', chunk);
       },
     });
     const restore = forwardInterrupts(guest, command);
     const stop = new AbortController();
-    const feeding = inject === undefined ? undefined : feed(guest, inject, firstOutput, stop.signal);
+    const feeding = inject === undefined ? undefined : feed(guest, inject, listener, stop.signal);
     let late = false;
     const timer = setTimeout(() => {
       late = true;

@@ -11,12 +11,13 @@ describe('parseInject', () => {
       burst: 4,
       port: 53,
       size: 64,
-      start: 2,
+      start: { seconds: 2 },
     });
   });
 
   it("waits for the command's first output unless told otherwise", () => {
-    expect(parseInject('arp').start).toBe('output');
+    expect(parseInject('arp').start).toEqual({ text: '' });
+    expect(parseInject('arp,start=~listening').start).toEqual({ text: 'listening' });
   });
 
   it.each(['tcp', 'udp,flows', 'udp,gap=5', 'udp,count=0', 'udp,size=5', 'udp,count=9999999', 'udp,foo=1'])(

@@ -7,6 +7,12 @@ const KINDS = ['udp', 'udp6', 'icmp', 'icmp6', 'arp'] as const;
 /** Kind of frames. */
 export type InjectKind = (typeof KINDS)[number];
 
+/**
+ * When the first frame goes: seconds after the command's start, or once the command has printed `text` on stdout or
+ * stderr. The empty text is any first line: a tracer prints one when it listens.
+ */
+export type InjectStart = { readonly seconds: number } | { readonly text: string };
+
 /** What to send, and when. */
 export interface InjectSpec {
   readonly kind: InjectKind;
@@ -20,8 +26,7 @@ export interface InjectSpec {
   readonly gapUs: number;
   /** Frames per burst. */
   readonly burst: number;
-  /** Seconds after the command's start; `output`: with the command's first output, when a tracer is listening. */
-  readonly start: number | 'output';
+  readonly start: InjectStart;
 }
 
 const UNITS: Readonly<Record<string, number>> = { us: 1, µs: 1, ms: 1000, s: 1_000_000 };
@@ -40,7 +45,7 @@ function refuse(text: string, why: string): RxError {
     doing: 'reading --inject',
     subject: `"${text}"`,
     why,
-    hint: 'write it as udp,flows=8,count=1000,gap=1ms (also: burst=8, port=9999, size=64, start=2s)',
+    hint: 'write it as udp,flows=8,count=1000,gap=1ms (also: burst=8, port=9999, size=64, start=2s or start=~text)',
   });
 }
 
@@ -57,14 +62,15 @@ export function parseInject(text: string): InjectSpec {
   if (kind === undefined) throw refuse(text, `kinds are ${KINDS.join(', ')}`);
   const spec = { kind, count: 100, flows: 1, port: SINK_PORT, size: SMALLEST_PAYLOAD, burst: 1 };
   let gapUs = 1000;
-  let start: number | 'output' = 'output';
+  let start: InjectStart = { text: '' };
   for (const option of options) {
     const [name, value = ''] = option.split('=', 2);
     const time = microseconds(value);
     const limit = LIMITS.find((one) => one.name === name);
     if (name === 'gap' && time !== undefined) gapUs = time;
-    else if (name === 'start' && value === 'output') start = value;
-    else if (name === 'start' && time !== undefined) start = time / 1e6;
+    else if (name === 'start' && value === 'output') start = { text: '' };
+    else if (name === 'start' && time !== undefined) start = { seconds: time / 1e6 };
+    else if (name === 'start' && value.startsWith('~')) start = { text: value.slice(1) };
     else if (limit !== undefined && /^\d+$/.test(value)) {
       const number = Number(value);
       if (number < limit.least || number > limit.most) {

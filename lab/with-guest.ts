@@ -8,7 +8,7 @@ const END_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 export interface OpenGuest {
   readonly guest: Guest;
   /** Powers the guest off and stops watching for signals. Safe to call twice. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** Boots a guest that also ends when this process gets a signal or leaves. Prefer {@link withGuest}. */

@@ -76,7 +76,8 @@ export function addLab(root: Command): void {
     .addHelpText(
       'after',
       `
-Frames start with the command's first output (a tracer that listens says so); start=2s in the spec sets a time.
+Frames start with the command's first line of output (a tracer that listens says so); in the spec start=2s sets a
+time, start=~text waits for a line with that text.
 The guest sees this machine's files read-only; what it writes stays in its memory. The exit code is the command's.
 
 Examples:
