@@ -57,7 +57,7 @@ export class Summary {
       records: this.records,
       lost: ledger.total(),
       packetsLost: ledger.total(PACKET_LOSS),
-      losses: ledger.list(),
+      losses: ledger.list().map((loss) => ({ ...loss, cpu: loss.cpu < 0 ? null : loss.cpu })),
     };
   }
 }

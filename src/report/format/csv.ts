@@ -1,6 +1,7 @@
 /** Comma-separated values with one heading line. Times are whole nanoseconds; stage columns are differences. */
 import { HOW_NAMES } from '../../packet/arrival.js';
 import { readFlow } from '../../packet/flow.js';
+import { POLL } from '../../record/lane.js';
 import { STAGE_NAMES, stageIndex } from '../../stages.js';
 import type { FormatMaker } from './format.js';
 
@@ -20,7 +21,8 @@ export const csvFormat: FormatMaker = (timeline, stages) => {
       const { lane, row, poll } = cursor;
       const { packets, polls } = lane;
       const flow = readFlow(lane, row);
-      const caused = poll >= 0 && (polls.irq[poll] as number) !== 0;
+      const irq = poll < 0 ? 0 : (polls.irq[poll] as number);
+      const caused = poll >= 0 && ((polls.flags[poll] as number) & POLL.CAUSED) !== 0;
       const vector = caused ? (polls.vector[poll] as number) : 0;
       const queue = packets.queue[row] as number;
       const cells = [
@@ -30,7 +32,7 @@ export const csvFormat: FormatMaker = (timeline, stages) => {
         HOW_NAMES[cursor.how],
         poll < 0 ? undefined : cursor.k,
         poll < 0 ? undefined : cursor.n,
-        caused ? polls.irq[poll] : undefined,
+        irq === 0 ? undefined : irq,
         vector === 0 ? undefined : vector,
         caused ? polls.irqCpu[poll] : undefined,
         lane.cpu,

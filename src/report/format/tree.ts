@@ -12,18 +12,27 @@ export const treeFormat: FormatMaker = (timeline, stages) => {
   const shown = stages.map((name) => stageIndex(name));
   const before = shown.filter((index) => index < FIRST_PACKET_STAGE);
   const after = shown.filter((index) => index >= FIRST_PACKET_STAGE);
+  // Polls of several CPUs run at the same time, and their packets come in order of time: whose hunk is open.
+  let openCpu = -1;
+  let openEnd = Number.NaN;
   return {
     ...text,
-    header: (meta) => `${headerLines(meta).join('\n')}\n`,
+    header: (meta) =>
+      meta.filter['interrupts'] === true ? text.header(meta) : `${headerLines(meta).join('\n')}\n`,
     packet(cursor, number) {
       const place = placeOf(cursor);
       const lines: string[] = [];
-      if (cursor.k <= 1) {
+      const end = cursor.poll < 0 ? Number.NaN : (cursor.lane.polls.end[cursor.poll] as number);
+      const goesOn = cursor.k > 1;
+      if (!goesOn || cursor.lane.cpu !== openCpu || end !== openEnd) {
+        openCpu = cursor.lane.cpu;
+        openEnd = end;
         const line = place.irq === '-' ? '' : ` (line of irq ${place.irq})`;
         const own = cursor.how === HOW.ownIrq || cursor.how === HOW.batch;
         const cause = own ? `irq ${place.irq} vector ${place.vector}` : `no interrupt of its own${line}`;
-        lines.push(`${timeline.text(cursor.arrival)} ${cause} cpu ${place.cpu} queue ${place.queue}`);
-        for (const index of before) {
+        const again = goesOn ? ' goes on' : '';
+        lines.push(`${timeline.text(cursor.arrival)} ${cause} cpu ${place.cpu} queue ${place.queue}${again}`);
+        for (const index of goesOn ? [] : before) {
           const time = cursor.stage(index);
           if (!Number.isNaN(time))
             lines.push(`  ${STAGES[index]?.label.padEnd(8)}${deltaText(time - cursor.arrival)}`);

@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest';
+import { eachPacket } from '../../test/support/sample-trace.js';
+import { LOSS_CAUSES, LossLedger, PACKET_LOSS } from '../record/loss.js';
+import { Summary } from './summary.js';
+
+describe('the summary', () => {
+  it('of nothing says so', () => {
+    expect(new Summary().text(new LossLedger())).toBe('0 packets stamped · 0 lost');
+  });
+
+  it('leaves out the classes that are seldom and did not occur', () => {
+    const summary = new Summary();
+    eachPacket((cursor, number) => {
+      if (number === 1 || number === 3) summary.count(cursor);
+    });
+    expect(summary.text(new LossLedger())).toBe(
+      '2 packets stamped · 1 by its own interrupt, 1 in a batch, 0 polled · 0 lost',
+    );
+  });
+
+  it('counts every packet under one class, with its bytes', () => {
+    const summary = new Summary();
+    eachPacket((cursor) => summary.count(cursor));
+    expect(summary.byHow).toEqual([1, 1, 1, 1, 1]);
+    expect([summary.packets, summary.bytes]).toEqual([5, 204]);
+  });
+});
+
+describe('the ledger of losses', () => {
+  const ledger = new LossLedger();
+  ledger.add({ cause: 'ring_full', cpu: 1, count: 2, from: 0, to: 1 });
+  ledger.add({ cause: 'ring_full', cpu: 0, count: 1, from: 0, to: 1 });
+  ledger.add({ cause: 'ring_full', cpu: 1, count: 3, from: 1, to: 2 });
+  ledger.add({ cause: 'missed', cpu: -1, count: 4, from: 0, to: 2 });
+
+  it('adds up by cause and CPU', () => {
+    expect(ledger.list()).toEqual([
+      { cause: 'missed', cpu: -1, count: 4 },
+      { cause: 'ring_full', cpu: 0, count: 1 },
+      { cause: 'ring_full', cpu: 1, count: 5 },
+    ]);
+  });
+
+  it('counts packets apart from other events', () => {
+    expect([ledger.total(), ledger.total(PACKET_LOSS)]).toEqual([10, 6]);
+    expect(new Summary().lossLines(ledger)).toEqual([
+      'lost 4 events: missed',
+      'lost 1 packets: ring_full on CPU 0',
+      'lost 5 packets: ring_full on CPU 1',
+    ]);
+  });
+
+  it('knows what every cause means', () => {
+    for (const cause of PACKET_LOSS) expect(LOSS_CAUSES[cause]).toContain('the packet is missing');
+  });
+});

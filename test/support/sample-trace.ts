@@ -1,0 +1,118 @@
+/** A small trace made by hand: every way to arrive, CLOCK_REALTIME, two CPUs. For tests of what prints it. */
+import { Timeline } from '../../src/base/time.js';
+import { PacketCursor, classify } from '../../src/packet/arrival.js';
+import { Lane } from '../../src/record/lane.js';
+import { LossLedger } from '../../src/record/loss.js';
+import type { InterruptRecord } from '../../src/record/source.js';
+import type { FormatMaker, TraceMeta } from '../../src/report/format/format.js';
+import { Summary } from '../../src/report/summary.js';
+import type { StageName } from '../../src/stages.js';
+import { addPacket, closePoll } from './lanes.js';
+
+export const SHOWN: readonly StageName[] = ['entry', 'isr', 'driver', 'stack'];
+
+/** 2026-09-21 or so, in nanoseconds: beyond 2^53, where doubles step by 256. */
+export const ZERO = 1_790_000_000_000_000_007n;
+
+const udp = [0x45, 0, 0, 28, 0, 1, 0, 0, 64, 17, 0, 0, 10, 0, 0, 2, 10, 0, 0, 1, 3, 232, 39, 15];
+
+export const META: TraceMeta = {
+  version: '0.1.0',
+  kernel: '6.1.0-test',
+  started: '2026-09-21T12:53:20.000Z',
+  clock: { name: 'realtime', offsetErrorNs: 40 },
+  until: 'stack',
+  ways: [
+    { stage: 'entry', hook: 'fentry irq_enter_rcu', reasons: [] },
+    { stage: 'isr', hook: 'tracepoint irq_handler_entry', reasons: [] },
+    { stage: 'poll', hook: undefined, reasons: ['fentry __napi_poll: not a function of this kernel'] },
+    { stage: 'driver', hook: 'tracepoint napi_gro_receive_entry', reasons: [] },
+    { stage: 'stack', hook: 'tracepoint netif_receive_skb', reasons: [] },
+  ],
+  ringBytesPerCpu: 65_536,
+  filter: { interrupts: false },
+  interfaces: [
+    {
+      name: 'eth7',
+      ifindex: 7,
+      driver: 'igb',
+      irqs: [{ irq: 25, role: 'rxtx', queue: 0, cpu: 1, actions: ['eth7-TxRx-0'] }],
+    },
+  ],
+};
+
+export const INTERRUPT: InterruptRecord = {
+  irq: 25,
+  vector: 0x25,
+  cpu: 1,
+  entry: 1000,
+  claim: 1100,
+  isr: 1400,
+  exit: 2600,
+  napiId: 8193,
+};
+
+export const RESTRICTED_INTERRUPT: InterruptRecord = {
+  ...INTERRUPT,
+  vector: 0,
+  entry: Number.NaN,
+  claim: Number.NaN,
+  napiId: 0,
+};
+
+function makeLanes(): [Lane, Lane] {
+  const [zero, one] = [new Lane(0), new Lane(1)];
+  const head = { length: 28, queue: 1, protocol: 0x0800, bytes: udp };
+  addPacket(one, { ...head, driver: 5000, stack: 7500, vlan: 42 });
+  addPacket(one, { ...head, driver: 6000, queue: 0 });
+  const cause = { irq: 25, vector: 0x25, irqCpu: 1, napiId: 8193, pid: 0 };
+  closePoll(one, { ...cause, packets: 2, end: 9000, times: { entry: 1000, isr: 1400 } });
+  addPacket(one, { ...head, driver: 12_000 });
+  closePoll(one, { irq: 25, napiId: 8193, pid: 17, flags: 0, packets: 1, end: 12_500 });
+  addPacket(zero, { driver: 5500, length: 60, protocol: 0x88cc, none: true });
+  addPacket(zero, { driver: 13_000, length: 60, protocol: 0x88cc });
+  zero.abandonOpen(2);
+  return [zero, one];
+}
+
+/** The packets of the trace in the order of their driver stamps: own-irq, no-irq, batch, polled, unknown. */
+export function eachPacket(visit: (cursor: PacketCursor, number: number) => void): void {
+  const [zero, one] = makeLanes();
+  const order: readonly (readonly [Lane, number])[] = [
+    [one, 0],
+    [zero, 0],
+    [one, 1],
+    [one, 2],
+    [zero, 1],
+  ];
+  const cursor = new PacketCursor();
+  for (const [index, [lane, row]] of order.entries()) {
+    cursor.lane = lane;
+    cursor.row = row;
+    classify(cursor);
+    visit(cursor, index + 1);
+  }
+}
+
+/** Everything that a format writes for the trace, in lines. */
+export function render(maker: FormatMaker, meta: TraceMeta = META): string[] {
+  const format = maker(new Timeline(0n, ZERO), SHOWN);
+  const summary = new Summary();
+  const ledger = new LossLedger();
+  let out = format.header(meta);
+  eachPacket((cursor, number) => {
+    summary.count(cursor);
+    out += format.packet(cursor, number);
+  });
+  for (const interrupt of [INTERRUPT, RESTRICTED_INTERRUPT])
+    out += format.interrupt(interrupt, ++summary.interrupts);
+  for (const loss of [
+    { cause: 'ring_full', cpu: 1, count: 3, from: 2000, to: 9000 },
+    { cause: 'missed', cpu: -1, count: 1, from: 0, to: 20_000 },
+  ] as const) {
+    ledger.add(loss);
+    out += format.loss(loss);
+  }
+  out += format.summary(summary, ledger);
+  return out.split('\n').slice(0, -1);
+}
