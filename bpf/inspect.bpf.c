@@ -2,8 +2,9 @@
  *
  * Reads, once and on request, what the kernel knows about interrupts and does not print: which CPU
  * and vector an IRQ has now, which functions handle it, and which NAPI instances an interface has.
- * Programs of type "syscall" (79a7f8bdb159 "bpf: Introduce bpf_sys_bpf() helper and program type",
- * 5.14) hang on nothing: they run when user space calls BPF_PROG_TEST_RUN and change nothing.
+ * The programs hang on nothing: user space runs them with BPF_PROG_TEST_RUN, which raw tracepoint
+ * programs allow since 5.10 (1b4d60ec162f "bpf: Enable BPF_PROG_TEST_RUN for raw_tracepoint"), with
+ * its two numbers as the arguments of the tracepoint. They change nothing.
  *
  * An irq_desc and a net_device are found by their folder in sysfs: user space opens
  * /sys/kernel/irq/N or /sys/class/net/X, and the open file leads to the kobject inside the object
@@ -13,6 +14,9 @@
  *
  * Nothing is locked: every pointer is read with bpf_probe_read_kernel, which survives a pointer
  * that went stale, and a stale row is corrected by the reader's next run.
+ *
+ * Functions are named by bpf_snprintf (7b15523a989b, 5.13); before that user space looks their
+ * addresses up in /proc/kallsyms.
  */
 #include "lib/kernel.h"
 #include <bpf/bpf_helpers.h>
@@ -133,16 +137,29 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct rx_napi_head);
+} napi_head SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, RX_QUEUE_ROWS);
 	__type(key, u32);
 	__type(value, u64);
 } queue_rows SEC(".maps");
 
-static __always_inline void symbol(char *to, void *address)
+/* The helper's number as the kernel's BTF has it: absent before 5.13. */
+enum bpf_func_id___inspect { BPF_FUNC_snprintf___inspect = 165 };
+
+static __always_inline u64 symbol(char *to, void *address)
 {
 	to[0] = 0;
-	if (address)
+	if (address &&
+	    bpf_core_enum_value_exists(enum bpf_func_id___inspect, BPF_FUNC_snprintf___inspect))
 		BPF_SNPRINTF(to, RX_NAME_BYTES, "%ps", address);
+	return (u64)address;
 }
 
 static __always_inline void read_action(struct rx_action_row *row,
@@ -152,8 +169,8 @@ static __always_inline void read_action(struct rx_action_row *row,
 
 	row->dev_id = (u64)BPF_CORE_READ(action, dev_id);
 	row->flags = BPF_CORE_READ(action, flags);
-	symbol(row->handler, BPF_CORE_READ(action, handler));
-	symbol(row->thread, BPF_CORE_READ(action, thread_fn));
+	row->handler_address = symbol(row->handler, BPF_CORE_READ(action, handler));
+	row->thread_address = symbol(row->thread, BPF_CORE_READ(action, thread_fn));
 	bpf_probe_read_kernel_str(row->name, RX_NAME_BYTES, name);
 }
 
@@ -201,23 +218,23 @@ static __always_inline void read_vector(struct rx_irq_row *row, struct irq_desc_
 }
 
 /* Fills irq_row with one interrupt. */
-SEC("syscall")
-int read_irq(struct rx_inspect_args *args)
+SEC("raw_tp")
+int read_irq(u64 *arguments)
 {
+	u32 fd = arguments[0], irq = arguments[1];
 	u32 key = 0;
 	struct rx_irq_row *row = bpf_map_lookup_elem(&irq_row, &key);
 	struct irq_desc___inspect *desc = NULL;
-	void *kobject = kobject_of(args->fd);
+	void *kobject = kobject_of(fd);
 
-	args->found = 0;
 	if (!row || !kobject)
 		return 1;
 	desc = kobject - bpf_core_field_offset(desc->kobj);
-	if (BPF_CORE_READ(desc, irq_data.irq) != args->irq)
+	if (BPF_CORE_READ(desc, irq_data.irq) != irq)
 		return 1;
-	row->irq = args->irq;
+	row->irq = irq;
 	row->actions = 0;
-	symbol(row->flow, BPF_CORE_READ(desc, handle_irq));
+	row->flow_address = symbol(row->flow, BPF_CORE_READ(desc, handle_irq));
 	read_vector(row, desc);
 	struct irqaction___inspect *action = BPF_CORE_READ(desc, action);
 
@@ -228,7 +245,6 @@ int read_irq(struct rx_inspect_args *args)
 		row->actions = i + 1;
 		action = BPF_CORE_READ(action, next);
 	}
-	args->found = 1;
 	return 0;
 }
 
@@ -249,7 +265,7 @@ __noinline int read_napi(u64 address, u32 index)
 	row->threaded = bpf_core_field_exists(napi->thread) && BPF_CORE_READ(napi, thread) ? 1 : 0;
 	bpf_probe_read_kernel(row->before, sizeof(row->before),
 			      (void *)(address - sizeof(row->before)));
-	symbol(row->poll, BPF_CORE_READ(napi, poll));
+	row->poll_address = symbol(row->poll, BPF_CORE_READ(napi, poll));
 	return 0;
 }
 
@@ -277,20 +293,22 @@ static __always_inline struct list_head *next_of(struct list_head *at)
 }
 
 /* Fills napi_rows and queue_rows with those of one interface. */
-SEC("syscall")
-int read_napis(struct rx_inspect_args *args)
+SEC("raw_tp")
+int read_napis(u64 *arguments)
 {
+	u32 fd = arguments[0], ifindex = arguments[1], key = 0;
+	struct rx_napi_head *found = bpf_map_lookup_elem(&napi_head, &key);
 	struct net_device___inspect *dev = NULL;
-	void *kobject = kobject_of(args->fd);
+	void *kobject = kobject_of(fd);
 
-	args->found = 0;
-	args->queues = 0;
-	if (!kobject)
+	if (!found || !kobject)
 		return 1;
 	dev = kobject - bpf_core_field_offset(dev->dev.kobj);
-	if (BPF_CORE_READ(dev, ifindex) != args->ifindex)
+	if (BPF_CORE_READ(dev, ifindex) != ifindex)
 		return 1;
-	args->device = (u64)dev;
+	found->device = (u64)dev;
+	found->napis = 0;
+	found->queues = 0;
 	u64 queues = (u64)BPF_CORE_READ(dev, _rx);
 	u32 count = BPF_CORE_READ(dev, num_rx_queues);
 
@@ -298,7 +316,7 @@ int read_napis(struct rx_inspect_args *args)
 		if (i >= count)
 			break;
 		read_queue(queues, i);
-		args->queues = i + 1;
+		found->queues = i + 1;
 	}
 	u64 head = (u64)dev + bpf_core_field_offset(dev->napi_list);
 	struct list_head *at = (void *)head;
@@ -310,9 +328,9 @@ int read_napis(struct rx_inspect_args *args)
 		if (!at || (u64)at == head)
 			return 0;
 		read_napi((u64)at - bpf_core_field_offset(napi->dev_list), i);
-		args->found = i + 1;
+		found->napis = i + 1;
 	}
-	return 2;
+	return 0;
 }
 
 char LICENSE[] SEC("license")

@@ -14,6 +14,8 @@
 
 struct rx_action_row {
 	u64 dev_id;
+	u64 handler_address;
+	u64 thread_address;
 	u32 flags;
 	u32 pad;
 	char handler[RX_NAME_BYTES];
@@ -26,12 +28,14 @@ struct rx_irq_row {
 	u32 vector; /* 0: none assigned now */
 	u32 cpu;
 	u32 actions;
+	u64 flow_address;
 	char flow[RX_NAME_BYTES];
 	struct rx_action_row action[RX_ACTIONS];
 };
 
 struct rx_napi_row {
 	u64 address;
+	u64 poll_address;
 	/* The words before the napi_struct: the start of the queue structure that embeds it. */
 	u64 before[RX_WORDS_BEFORE];
 	u32 id;
@@ -41,13 +45,9 @@ struct rx_napi_row {
 	char poll[RX_NAME_BYTES];
 };
 
-/* Context of the programs: request in, answer out. */
-struct rx_inspect_args {
-	u32 fd;
-	u32 irq;
-	s32 ifindex;
-	u32 found;
-	u32 queues;
-	u32 pad;
+/* What read_napis found. */
+struct rx_napi_head {
 	u64 device;
+	u32 napis;
+	u32 queues;
 };

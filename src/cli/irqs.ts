@@ -59,7 +59,7 @@ export function addIrqs(root: Command): void {
     .addHelpText(
       'after',
       `
-Vector, handler and NAPI instance are read from the kernel by a BPF program (CAP_BPF, CAP_PERFMON, kernel 5.14);
+Vector, handler and NAPI instance are read from the kernel by a BPF program (CAP_BPF, CAP_PERFMON, kernel 5.10);
 the rest needs no privilege. Nothing is changed. A vector names an interrupt only together with its CPU.
 
 Examples:

@@ -48,6 +48,46 @@ describe('an interface on a virtio device', () => {
   });
 });
 
+describe('saved machines', () => {
+  const table = (name: string) =>
+    resolveNic('eth0', saved(name)).irqs.map((irq) => [irq.actions.join(), irq.role, irq.queue, irq.chip]);
+
+  it('with igb: one vector per queue and direction, and one for the link', () => {
+    const chip = 'PCI-MSIX-0000:00:04.0';
+    const vectors = (name: string) => [
+      ['eth0', 'other', undefined, name],
+      ['eth0-rx-0', 'rx', 0, name],
+      ['eth0-rx-1', 'rx', 1, name],
+      ['eth0-tx-0', 'tx', undefined, name],
+      ['eth0-tx-1', 'tx', undefined, name],
+    ];
+    expect(table('6.12-igb')).toEqual(vectors(chip));
+    expect(table('5.10-igb')).toEqual(vectors('PCI-MSI'));
+    expect(resolveNic('eth0', saved('6.12-igb'))).toMatchObject({
+      driver: 'igb',
+      bus: '0000:00:04.0',
+      rxQueues: 2,
+    });
+  });
+
+  it('with e1000e and vmxnet3', () => {
+    expect(table('6.12-e1000e').map(([name, role, queue]) => [name, role, queue])).toEqual([
+      ['eth0-rx-0', 'rx', 0],
+      ['eth0-tx-0', 'tx', undefined],
+      ['eth0', 'other', undefined],
+    ]);
+    expect(table('6.12-vmxnet3').map(([name, role, queue]) => [name, role, queue])).toEqual([
+      ['eth0-rxtx-0', 'rxtx', 0],
+      ['eth0-rxtx-1', 'rxtx', 1],
+      ['eth0-event-2', 'other', undefined],
+    ]);
+  });
+
+  it('without a default route say so', () => {
+    expect(failure(() => defaultRouteInterface(saved('6.12-igb'))).code).toBe('RXS_NO_DEFAULT_ROUTE');
+  });
+});
+
 describe('interfaces without interrupts', () => {
   it('have an empty list and a reason', () => {
     expect(resolveNic('lo', virtio)).toMatchObject({

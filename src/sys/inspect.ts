@@ -1,10 +1,12 @@
 /**
  * What the kernel knows about interrupts and NAPI instances and prints nowhere: bpf/inspect.bpf.c, run on request.
- * Kernel addresses are compared inside rxstamp and never shown. Needs CAP_BPF and CAP_PERFMON and kernel 5.14.
+ * Kernel addresses are compared inside rxstamp and never shown. Needs CAP_BPF and CAP_PERFMON and kernel 5.10; before
+ * 5.13 also CAP_SYSLOG for the names of functions.
  */
 import { closeSync, constants, openSync } from 'node:fs';
 import koffi from 'koffi';
 import { RxError } from '../base/errors.js';
+import { functionAt } from './kallsyms.js';
 import { BpfObject } from './libbpf.js';
 import { type Mapping, errnoText, mapShared } from './libc.js';
 import { readObject } from './package.js';
@@ -49,22 +51,38 @@ export interface NapiDetail {
 
 // Layout of bpf/inspect.h.
 const NAME = 64;
-const ACTION = { SIZE: 16 + 3 * NAME, argument: 0, handler: 16, thread: 16 + NAME, name: 16 + 2 * NAME };
-const IRQ = { vector: 4, cpu: 8, actions: 12, flow: 16, action: 16 + NAME, MAX_ACTIONS: 4 };
+const ACTION = {
+  argument: 0,
+  handlerAddress: 8,
+  threadAddress: 16,
+  handler: 32,
+  thread: 32 + NAME,
+  name: 32 + 2 * NAME,
+  SIZE: 32 + 3 * NAME,
+} as const;
+const IRQ = {
+  vector: 4,
+  cpu: 8,
+  actions: 12,
+  flowAddress: 16,
+  flow: 24,
+  action: 24 + NAME,
+  MAX_ACTIONS: 4,
+} as const;
 const WORDS = 128;
-const BEFORE = 8;
-const ID = BEFORE + WORDS * 8;
+const ID = 16 + WORDS * 8;
 const NAPI = {
-  SIZE: ID + 16 + NAME,
   address: 0,
-  before: BEFORE,
+  pollAddress: 8,
+  before: 16,
   id: ID,
   irq: ID + 4,
   threaded: ID + 8,
   poll: ID + 16,
+  SIZE: ID + 16 + NAME,
   MAX: 512,
-};
-const ARGS = { SIZE: 32, fd: 0, irq: 4, ifindex: 8, found: 12, queues: 16, device: 24 };
+} as const;
+const HEAD = { device: 0, napis: 8, queues: 12, SIZE: 16 } as const;
 const MAX_QUEUES = 512;
 
 const testRun = koffi.load('libbpf.so.1').func('int bpf_prog_test_run_opts(int fd, void *options)');
@@ -78,17 +96,26 @@ function text(view: DataView, offset: number): string {
   return Buffer.from(bytes.subarray(0, end < 0 ? NAME : end)).toString('latin1');
 }
 
+/** Name of a function: as the kernel wrote it, else from /proc/kallsyms, else `?`. */
+function functionName(view: DataView, nameAt: number, addressAt: number): string {
+  const address = view.getBigUint64(addressAt, true);
+  if (address === 0n) return '';
+  return text(view, nameAt) || functionAt(address) || '?';
+}
+
 /** Reads interrupts and NAPI instances until closed. */
 export class Inspector {
   private readonly object: BpfObject;
   private readonly mappings: Mapping[] = [];
   private readonly irqRow: DataView;
+  private readonly napiHead: DataView;
   private readonly napiRows: DataView;
   private readonly queueRows: BigUint64Array;
 
   private constructor(object: BpfObject) {
     this.object = object;
     this.irqRow = new DataView(this.map('irq_row', IRQ.action + IRQ.MAX_ACTIONS * ACTION.SIZE));
+    this.napiHead = new DataView(this.map('napi_head', HEAD.SIZE));
     this.napiRows = new DataView(this.map('napi_rows', NAPI.MAX * NAPI.SIZE));
     this.queueRows = new BigUint64Array(this.map('queue_rows', MAX_QUEUES * 8));
   }
@@ -107,10 +134,7 @@ export class Inspector {
 
   /** One interrupt; undefined where the kernel has no such interrupt (or no sysfs folder for it). */
   irq(irq: number): IrqDetail | undefined {
-    const found = this.run('read_irq', `/sys/kernel/irq/${irq}`, (args) =>
-      args.setUint32(ARGS.irq, irq, true),
-    );
-    if (found === undefined) return undefined;
+    if (!this.run('read_irq', `/sys/kernel/irq/${irq}`, irq)) return undefined;
     const row = this.irqRow;
     const vector = row.getUint32(IRQ.vector, true);
     const count = row.getUint32(IRQ.actions, true);
@@ -118,7 +142,7 @@ export class Inspector {
       irq,
       vector: vector === 0 ? undefined : vector,
       cpu: vector === 0 ? undefined : row.getUint32(IRQ.cpu, true),
-      flow: text(row, IRQ.flow),
+      flow: functionName(row, IRQ.flow, IRQ.flowAddress),
       actions: Array.from({ length: count }, (_, i) => readAction(row, IRQ.action + i * ACTION.SIZE)),
     };
   }
@@ -128,14 +152,11 @@ export class Inspector {
     name: string,
     ifindex: number,
   ): { readonly device: bigint; readonly napis: readonly NapiDetail[] } | undefined {
-    const args = this.run('read_napis', `/sys/class/net/${name}`, (view) =>
-      view.setInt32(ARGS.ifindex, ifindex, true),
-    );
-    if (args === undefined) return undefined;
-    const queues = [...this.queueRows.subarray(0, args.getUint32(ARGS.queues, true))];
-    const count = args.getUint32(ARGS.found, true);
+    if (!this.run('read_napis', `/sys/class/net/${name}`, ifindex)) return undefined;
+    const queues = [...this.queueRows.subarray(0, this.napiHead.getUint32(HEAD.queues, true))];
+    const count = this.napiHead.getUint32(HEAD.napis, true);
     return {
-      device: args.getBigUint64(ARGS.device, true),
+      device: this.napiHead.getBigUint64(HEAD.device, true),
       napis: Array.from({ length: count }, (_, i) => readNapi(this.napiRows, i * NAPI.SIZE, queues)),
     };
   }
@@ -152,43 +173,37 @@ export class Inspector {
     return mapping.buffer;
   }
 
-  /** Runs a program on the kernel object behind a sysfs folder; its arguments come back, or undefined: not found. */
-  private run(program: string, folder: string, fill: (args: DataView) => void): DataView | undefined {
+  /** Runs a program on the kernel object behind a sysfs folder. False: there is none with this number. */
+  private run(program: string, folder: string, number: number): boolean {
     let fd: number;
     try {
       fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY);
     } catch {
-      return undefined;
+      return false;
     }
     try {
-      const args = new DataView(new ArrayBuffer(ARGS.SIZE));
-      args.setUint32(ARGS.fd, fd, true);
-      fill(args);
-      return this.call(program, args) === 0 ? args : undefined;
+      return this.call(program, new BigUint64Array([BigInt(fd), BigInt(number)])) === 0;
     } finally {
       closeSync(fd);
     }
   }
 
-  private call(program: string, args: DataView): number {
+  private call(program: string, words: BigUint64Array): number {
     // struct bpf_test_run_opts of libbpf 1.1: sz 0, ctx_in 32, ctx_size_in 48, retval 56.
-    const context: bigint = koffi.address(koffi.alloc('uint8_t', ARGS.SIZE));
-    const shared = new Uint8Array(koffi.view(context, ARGS.SIZE));
-    const bytes = new Uint8Array(args.buffer);
-    shared.set(bytes);
+    const context: bigint = koffi.address(koffi.alloc('uint64_t', words.length));
+    new BigUint64Array(koffi.view(context, words.byteLength)).set(words);
     const options = new DataView(new ArrayBuffer(80));
     options.setBigUint64(0, 80n, true);
     options.setBigUint64(32, context, true);
-    options.setUint32(48, ARGS.SIZE, true);
+    options.setUint32(48, words.byteLength, true);
     const result: number = testRun(this.object.programFd(program), new Uint8Array(options.buffer));
-    bytes.set(shared);
     koffi.free(context);
     if (result === 0) return options.getUint32(56, true);
     throw new RxError('RXS_SYS', {
       doing: 'running the BPF program',
       subject: program,
       why: errnoText(result),
-      hint: 'programs of type "syscall" need kernel 5.14 and CAP_BPF',
+      hint: 'running raw tracepoint programs on request needs kernel 5.10 and CAP_BPF with CAP_PERFMON',
     });
   }
 }
@@ -196,8 +211,8 @@ export class Inspector {
 function readAction(row: DataView, at: number): ActionDetail {
   return {
     name: text(row, at + ACTION.name),
-    handler: text(row, at + ACTION.handler),
-    thread: text(row, at + ACTION.thread) || undefined,
+    handler: functionName(row, at + ACTION.handler, at + ACTION.handlerAddress),
+    thread: functionName(row, at + ACTION.thread, at + ACTION.threadAddress) || undefined,
     argument: row.getBigUint64(at + ACTION.argument, true),
   };
 }
@@ -210,7 +225,7 @@ function readNapi(rows: DataView, at: number, queues: readonly bigint[]): NapiDe
     // 0 in a kernel that never set it, -1 where the driver did not.
     irq: irq > 0 ? irq : undefined,
     threaded: rows.getUint32(at + NAPI.threaded, true) === 1,
-    poll: text(rows, at + NAPI.poll),
+    poll: functionName(rows, at + NAPI.poll, at + NAPI.pollAddress),
     address,
     before: Array.from({ length: WORDS }, (_, i) => rows.getBigUint64(at + NAPI.before + i * 8, true)),
     queues: queues.flatMap((napi, queue) => (napi === address ? [queue] : [])),

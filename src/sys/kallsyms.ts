@@ -26,3 +26,12 @@ export function findSymbols(
     module,
   }));
 }
+
+/** Name of the function that starts at `address`, with its module as the kernel writes it: `igb_poll [igb]`. */
+export function functionAt(address: bigint, files: KernelFiles = HOST): string | undefined {
+  const text = files.text('/proc/kallsyms');
+  const line = new RegExp(`^${address.toString(16).padStart(16, '0')} [tTwW] (\\S+)(?:\\t\\[(.*)\\])?$`, 'm');
+  const match = address === 0n ? null : line.exec(text ?? '');
+  if (match === null) return undefined;
+  return match[2] === undefined ? match[1] : `${match[1]} [${match[2]}]`;
+}

@@ -5,7 +5,7 @@ import { parseCoalescing, parseOffloads, parseTimestamping, parseXdp } from './e
 import { HOST } from './files.js';
 import { parseCpuList } from './interrupts.js';
 import { debugIrq } from './irq-debugfs.js';
-import { findSymbols } from './kallsyms.js';
+import { findSymbols, functionAt } from './kallsyms.js';
 import { kernelConfig } from './kernel-config.js';
 import { runProgram } from './programs.js';
 import { savedFiles } from './saved-files.js';
@@ -78,6 +78,10 @@ describe('lists and symbols', () => {
       { name: 'igb_poll', address: 0n, type: 't', module: 'igb' },
     ]);
     expect(findSymbols(['ip_rcv'], savedFiles(''))).toBeUndefined();
+    expect(functionAt(0xffffffff81000010n, files)).toBe('ip_rcv_core');
+    expect(functionAt(0xffffffff81000011n, files)).toBeUndefined();
+    // Where the kernel hides addresses all of them are 0.
+    expect(functionAt(0n, files)).toBeUndefined();
   });
 
   it('read the kernel configuration packed or from /boot', () => {
