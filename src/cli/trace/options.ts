@@ -37,6 +37,17 @@ export function ringBytes(text: string): number {
   return 2 ** Math.ceil(Math.log2(bytes));
 }
 
+function duration(text: string, option: string): number {
+  const nanoseconds = parseDuration(text, option);
+  if (nanoseconds > 0) return nanoseconds;
+  throw new RxError('RXS_USAGE', {
+    doing: `reading ${option}`,
+    subject: JSON.stringify(text),
+    why: 'nothing can be seen in no time',
+    hint: 'write it like 500ms, 10s or 5m',
+  });
+}
+
 type Raw = Readonly<Record<string, string | boolean | undefined>>;
 
 /** Reads the options; commander has checked the choices. @throws RxError RXS_USAGE */
@@ -70,7 +81,7 @@ export function readOptions(argument: string | undefined, raw: Raw): TraceOption
     queue: queue?.[0],
     cpus: optional('cpu', parseNumberList),
     count: optional('count', parseCount),
-    durationNs: optional('duration', parseDuration),
+    durationNs: optional('duration', duration),
     until: text('until') as StageName,
     clock: text('clock') as ClockName,
     format: text('format') as FormatName,

@@ -70,25 +70,26 @@ class Trace {
 
   async run(): Promise<number> {
     const stop = (): void => this.stop();
+    const until = this.session.now() + (this.options.durationNs ?? Number.POSITIVE_INFINITY);
     process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop);
-    const timer =
-      this.options.durationNs === undefined
-        ? undefined
-        : setTimeout(stop, Math.ceil(this.options.durationNs / 1e6));
-    this.output.flush();
-    while (!this.stopping) {
-      const records = this.session.drain();
-      this.summary.records += records;
-      this.emit(false);
-      if (this.full() || this.output.closed) break;
-      await this.sleep(records > 0 ? BUSY_MS : QUIET_MS);
+    try {
+      this.output.flush();
+      while (!this.stopping) {
+        const records = this.session.drain();
+        this.summary.records += records;
+        this.emit(false);
+        const left = until - this.session.now();
+        if (this.full() || this.output.closed || left <= 0) break;
+        await this.sleep(Math.min(records > 0 ? BUSY_MS : QUIET_MS, Math.ceil(left / 1e6)));
+      }
+      this.session.stop();
+      this.summary.records += this.session.drain();
+      this.emit(true);
+      this.finish();
+    } finally {
+      // Not earlier: a signal during the last lines must not cost the summary.
+      process.off('SIGINT', stop).off('SIGTERM', stop).off('SIGHUP', stop);
     }
-    clearTimeout(timer);
-    process.off('SIGINT', stop).off('SIGTERM', stop).off('SIGHUP', stop);
-    this.session.stop();
-    this.summary.records += this.session.drain();
-    this.emit(true);
-    this.finish();
     return this.ledger.total() > 0 ? EXIT.loss : EXIT.ok;
   }
 
@@ -115,9 +116,13 @@ class Trace {
 
   private emit(final: boolean): void {
     this.joiner.begin();
+    const { packetBytes } = this.format;
+    const write = (bytes: Uint8Array, at: number): number => packetBytes!.write(this.cursor, bytes, at);
     while (!(this.full() && !this.options.interrupts) && this.joiner.next(this.cursor, final)) {
       this.summary.count(this.cursor);
-      if (!this.options.interrupts) this.output.write(this.format.packet(this.cursor, this.summary.packets));
+      if (this.options.interrupts) continue;
+      if (packetBytes === undefined) this.output.write(this.format.packet(this.cursor, this.summary.packets));
+      else this.output.fill(packetBytes.most, write);
     }
     this.joiner.end();
     if (this.options.interrupts) this.emitInterrupts(final);
