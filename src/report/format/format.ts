@@ -34,6 +34,12 @@ export interface TraceMeta {
 export interface Format {
   header(meta: TraceMeta): string;
   packet(cursor: PacketCursor, number: number): string;
+  /** The same without a string in between, where a format is worth it. */
+  readonly packetBytes?: {
+    /** Most bytes that one packet takes. */
+    readonly most: number;
+    write(cursor: PacketCursor, bytes: Uint8Array, at: number): number;
+  };
   interrupt(interrupt: InterruptRecord, number: number): string;
   loss(loss: Loss): string;
   summary(summary: Summary, ledger: LossLedger): string;
