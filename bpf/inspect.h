@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * Rows that bpf/inspect.bpf.c writes and src/sys/inspect.ts reads. Offsets are repeated there; the
- * native test compares sizes with the object's maps.
+ * Rows that bpf/inspect.bpf.c writes and src/sys/inspect.ts reads. Offsets are repeated there, and
+ * the reader refuses an object whose rows have another size.
  */
 #pragma once
 

@@ -67,7 +67,7 @@ const IRQ = {
   flowAddress: 16,
   flow: 24,
   action: 24 + NAME,
-  MAX_ACTIONS: 4,
+  SIZE: 24 + NAME + 4 * ACTION.SIZE,
 } as const;
 const WORDS = 128;
 const ID = 16 + WORDS * 8;
@@ -114,10 +114,10 @@ export class Inspector {
 
   private constructor(object: BpfObject) {
     this.object = object;
-    this.irqRow = new DataView(this.map('irq_row', IRQ.action + IRQ.MAX_ACTIONS * ACTION.SIZE));
-    this.napiHead = new DataView(this.map('napi_head', HEAD.SIZE));
-    this.napiRows = new DataView(this.map('napi_rows', NAPI.MAX * NAPI.SIZE));
-    this.queueRows = new BigUint64Array(this.map('queue_rows', MAX_QUEUES * 8));
+    this.irqRow = new DataView(this.map('irq_row', IRQ.SIZE, 1));
+    this.napiHead = new DataView(this.map('napi_head', HEAD.SIZE, 1));
+    this.napiRows = new DataView(this.map('napi_rows', NAPI.SIZE, NAPI.MAX));
+    this.queueRows = new BigUint64Array(this.map('queue_rows', 8, MAX_QUEUES));
   }
 
   /** Loads the programs. @throws RxError RXS_BPF_LOAD where the kernel refuses them, RXS_BAD_OBJECT */
@@ -167,8 +167,17 @@ export class Inspector {
     this.object.close();
   }
 
-  private map(name: string, bytes: number): ArrayBuffer {
-    const mapping = mapShared(this.object.mapFd(name), pages(bytes), 0, false);
+  /** Maps a table of `count` rows. An object file of another version has rows of another size. */
+  private map(name: string, size: number, count: number): ArrayBuffer {
+    const found = this.object.valueSize(name);
+    if (found !== size) {
+      throw new RxError('RXS_BAD_OBJECT', {
+        doing: 'reading inspect.bpf.o',
+        why: `rows of ${name} have ${found} bytes and should have ${size}`,
+        hint: 'build it again with `npm run build`, or reinstall rxstamp',
+      });
+    }
+    const mapping = mapShared(this.object.mapFd(name), pages(size * count), 0, false);
     this.mappings.push(mapping);
     return mapping.buffer;
   }
