@@ -1,0 +1,77 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { META, render } from '../../../test/support/sample-trace.js';
+import { HOW_NAMES } from '../../packet/arrival.js';
+import { LOSS_CAUSES } from '../../record/loss.js';
+import { STAGE_NAMES } from '../../stages.js';
+import { SCHEMA_VERSION, ndjsonFormat } from './ndjson.js';
+
+interface Schema {
+  readonly $defs: {
+    readonly stage: { readonly enum: readonly string[] };
+    readonly cause: { readonly enum: readonly string[] };
+    readonly meta: { readonly properties: { readonly schema: { readonly const: number } } };
+    readonly packet: { readonly properties: { readonly how: { readonly enum: readonly string[] } } };
+  };
+}
+
+const text = readFileSync(new URL('../../../docs/ndjson.schema.json', import.meta.url), 'utf8');
+const schema = JSON.parse(text) as Schema;
+const validate = new Ajv2020({
+  allErrors: true,
+  strict: true,
+  strictTypes: false,
+  strictRequired: false,
+}).compile(schema);
+
+/** What is wrong with a line, '' when nothing is. */
+function wrong(line: string): string {
+  return validate(JSON.parse(line)) ? '' : `${line}\n${JSON.stringify(validate.errors)}`;
+}
+
+describe('docs/ndjson.schema.json', () => {
+  it('accepts every line of a trace', () => {
+    const narrowed = {
+      ...META,
+      filter: { irqs: [25], queue: 0, cpus: [0, 1], count: 5, durationNs: 1, interrupts: true },
+    };
+    for (const line of [...render(ndjsonFormat), ...render(ndjsonFormat, narrowed)])
+      expect(wrong(line)).toBe('');
+  });
+
+  it('has the stages, classes, causes and the version of the code', () => {
+    const { $defs } = schema;
+    expect($defs.stage.enum).toEqual(STAGE_NAMES);
+    expect($defs.packet.properties.how.enum).toEqual(HOW_NAMES);
+    expect([...$defs.cause.enum].sort()).toEqual(Object.keys(LOSS_CAUSES).sort());
+    expect($defs.meta.properties.schema.const).toBe(SCHEMA_VERSION);
+  });
+
+  it('refuses a time that is a number, a class that there is not, and a vector without its interrupt', () => {
+    const [, packet = '', , , , , , , loss = ''] = render(ndjsonFormat);
+    expect(wrong(packet)).toBe('');
+    for (const [from, to] of [
+      ['"arrival":"1790000000000001007"', '"arrival":1790000000000001007'],
+      ['"how":"own-irq"', '"how":"irq"'],
+      ['"irq":25,"vector":37', '"vector":37'],
+      ['"queue":0,', ''],
+      ['"driver":4000', '"nirq":4000'],
+    ] as const) {
+      expect(packet).toContain(from);
+      expect(wrong(packet.replace(from, to))).not.toBe('');
+    }
+    expect(wrong(loss.replace('"count":3', '"count":0'))).not.toBe('');
+  });
+
+  it('describes every field that a line has', () => {
+    const properties = (type: string): string[] => {
+      const found = (schema.$defs as Record<string, { properties?: object }>)[type]?.properties;
+      return Object.keys(found ?? {});
+    };
+    for (const line of render(ndjsonFormat)) {
+      const parsed = JSON.parse(line) as { type: string };
+      expect(properties(parsed.type)).toEqual(expect.arrayContaining(Object.keys(parsed)));
+    }
+  });
+});
