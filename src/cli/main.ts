@@ -14,10 +14,21 @@ export function program(): Command {
     .description('When did this packet really arrive at this machine, and where did its time go?')
     .version(version())
     .enablePositionalOptions()
-    .showHelpAfterError('(rxstamp --help lists the commands)')
+    .configureOutput({ outputError: (text, write) => write(usageLine(text)) })
     .exitOverride();
   for (const add of [addTrace, addIrqs, addDoctor, addLab]) add(root);
   return root;
+}
+
+/** commander's words in the shape of every other error: `error: unknown option '--x'` becomes one line with code and cure. */
+function usageLine(text: string): string {
+  const [first = '', ...more] = text
+    .replace(/^error: /, '')
+    .trim()
+    .split('\n');
+  const why = first.replace(/\.$/, '');
+  const guess = more.join(' ').replace(/^\(|\)$/g, '');
+  return `RXS_USAGE: reading the command line: ${why}. hint: ${guess === '' ? '' : `${guess} `}rxstamp help COMMAND lists what it takes\n`;
 }
 
 async function main(): Promise<void> {
