@@ -1,0 +1,126 @@
+/** Runs `rxstamp trace` as a user does: a process of its own, its output in a file so that no slow reader holds it up. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { packageRoot } from '../../src/sys/package.js';
+
+const MAIN = join(packageRoot, 'dist/src/cli/main.js');
+
+/** A command line that runs rxstamp, in a network namespace if one is named. */
+export function commandLine(args: readonly string[], namespace?: string): [string, ...string[]] {
+  const command = [process.execPath, MAIN, ...args] as const;
+  return namespace === undefined ? [...command] : ['ip', 'netns', 'exec', namespace, ...command];
+}
+
+/** How a trace ended. */
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stderr: string;
+  readonly stdout: string;
+}
+
+/** A trace that runs. */
+export class RunningTrace {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  private readonly folder: string;
+  private readonly path: string;
+  private readonly closed: Promise<void>;
+  private stderr = '';
+
+  constructor(args: readonly string[], namespace?: string) {
+    this.folder = mkdtempSync(join(tmpdir(), 'rxstamp-trace-'));
+    this.path = join(this.folder, 'stdout');
+    const file = openSync(this.path, 'w');
+    const [program, ...words] = commandLine(['trace', ...args], namespace);
+    this.child = spawn(program, words, { stdio: ['ignore', file, 'pipe'] });
+    closeSync(file);
+    this.pid = this.child.pid ?? 0;
+    this.child.stderr?.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
+    this.closed = new Promise((resolve) => this.child.once('close', () => resolve()));
+  }
+
+  /** Waits until the hooks are attached: until the output begins, or where it has no beginning, until links stand. */
+  async ready(): Promise<this> {
+    const end = performance.now() + 15_000;
+    for (let links = 0, steady = 0; statSync(this.path).size === 0 && steady < 5; ) {
+      if (performance.now() > end || this.child.exitCode !== null) {
+        throw new Error(`the trace did not start: ${this.stderr || 'nothing after 15 s'}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 40));
+      const now = linksOf(this.pid);
+      steady = now > 0 && now === links ? steady + 1 : 0;
+      links = now;
+    }
+    return this;
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
+  /** Waits for the end, at most a minute, and removes the output file. */
+  async ended(): Promise<Ended> {
+    const guard = setTimeout(() => this.child.kill('SIGKILL'), 60_000);
+    await this.closed;
+    clearTimeout(guard);
+    const stdout = readFileSync(this.path, 'utf8');
+    rmSync(this.folder, { recursive: true, force: true });
+    return { code: this.child.exitCode, signal: this.child.signalCode, stderr: this.stderr, stdout };
+  }
+
+  /** Stops it as Ctrl-C does. */
+  async interrupt(): Promise<Ended> {
+    this.kill('SIGINT');
+    return this.ended();
+  }
+}
+
+function linksOf(pid: number): number {
+  try {
+    const fds = readdirSync(`/proc/${pid}/fd`);
+    return fds.filter((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`).includes('bpf_link')).length;
+  } catch {
+    return 0; // a descriptor closed meanwhile, or the process has ended
+  }
+}
+
+/** A line of NDJSON output, with what the tests look at. */
+export interface Line {
+  readonly type: 'meta' | 'packet' | 'interrupt' | 'loss' | 'summary';
+  readonly number: number;
+  readonly arrival: string;
+  readonly time: string;
+  readonly how: string;
+  readonly irq?: number;
+  readonly cpu: number | null;
+  readonly queue: number | null;
+  readonly length: number;
+  readonly count: number;
+  readonly cause: string;
+  readonly from: string;
+  readonly to: string;
+  readonly packets: number;
+  readonly packetsLost: number;
+  readonly lost: number;
+  readonly interrupts: number;
+  readonly stages: Readonly<Record<string, number>>;
+}
+
+/** Parses NDJSON; every line must be whole. */
+export function linesOf(stdout: string): Line[] {
+  const lines = stdout.split('\n');
+  if (lines.pop() !== '') throw new Error('the last line has no end');
+  return lines.map((line) => JSON.parse(line) as Line);
+}

@@ -1,0 +1,11 @@
+import { defineConfig } from 'vitest/config';
+
+/** Tests on this machine's own kernel: root, BPF, network namespaces. One file at a time: they measure. */
+export default defineConfig({
+  test: {
+    include: ['test/native/**/*.test.ts'],
+    fileParallelism: false,
+    testTimeout: 120_000,
+    hookTimeout: 60_000,
+  },
+});
