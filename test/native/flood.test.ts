@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Undo } from '../../bench/lib/undo.js';
 import { Veth } from '../../bench/native/veth.js';
-import { type ClockName, clockNow } from '../../src/sys/libc.js';
+import { clockNow } from '../../src/sys/libc.js';
 import { compile } from '../support/compile.js';
 import { cannotTrace, titled } from './needs.js';
 import { type Ended, RunningTrace, linesOf } from './trace.js';
@@ -172,9 +172,9 @@ describe.skipIf(cannotTrace !== undefined)(titled('a veth pair', cannotTrace), (
     LIMIT,
     async (clock) => {
       const running = await trace('--format', 'ndjson', '--clock', clock);
-      const before = clockNow(clock as ClockName);
+      const before = clockNow(clock);
       send(10, CPU);
-      const after = clockNow(clock as ClockName);
+      const after = clockNow(clock);
       const { stdout } = await running.interrupt();
       const [meta, ...lines] = linesOf(stdout);
       const error = BigInt((meta as unknown as { clock: { offsetErrorNs: number } }).clock.offsetErrorNs);
