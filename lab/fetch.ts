@@ -42,12 +42,18 @@ const DROPPED = [
 
 const kernelPath = (name: string): string => join('kernels', name);
 
+/** The kernel image among a package's files: in boot/, or since 7.x beside its modules. */
+function vmlinuzIn(folder: string, release: string): string | undefined {
+  const places = [`boot/vmlinuz-${release}`, `lib/modules/${release}/vmlinuz`];
+  return places.map((place) => join(folder, place)).find((file) => existsSync(file));
+}
+
 function filesOf({ folder, facts }: Kept): KernelFiles {
   const release = facts['release'] ?? '';
   return {
     package: facts['package'] ?? '',
     release,
-    vmlinuz: join(folder, 'boot', `vmlinuz-${release}`),
+    vmlinuz: vmlinuzIn(folder, release) ?? '',
     modules: join(folder, 'lib/modules', release),
   };
 }
@@ -82,11 +88,11 @@ async function fetchKernel(row: Kernel, folder: string, say: Say): Promise<Facts
     symlinkSync('usr/lib', join(folder, 'lib'));
   }
   const release = readdirSync(join(folder, 'lib/modules'))[0] ?? '';
-  if (!existsSync(join(folder, 'boot', `vmlinuz-${release}`))) {
+  if (vmlinuzIn(folder, release) === undefined) {
     throw new RxError('RXS_LAB', {
       doing: 'unpacking the kernel',
       subject: image,
-      why: `it has no boot/vmlinuz-${release}`,
+      why: `it has no kernel image for ${release}`,
       hint: 'report it: Debian has changed how it splits its kernel packages',
     });
   }
