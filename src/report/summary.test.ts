@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { addPacket, closePoll } from '../../test/support/lanes.js';
 import { eachPacket } from '../../test/support/sample-trace.js';
+import { PacketCursor, classify } from '../packet/arrival.js';
+import { Lane, POLL } from '../record/lane.js';
 import { LOSS_CAUSES, LossLedger, PACKET_LOSS } from '../record/loss.js';
 import { Summary } from './summary.js';
 
@@ -16,6 +19,33 @@ describe('the summary', () => {
     expect(summary.text(new LossLedger())).toBe(
       '2 packets stamped · 1 by its own interrupt, 1 in a batch, 0 polled · 0 lost',
     );
+  });
+
+  it('tells packets whose interrupt is a guess, and stamps that go back', () => {
+    const summary = new Summary();
+    const ledger = new LossLedger();
+    const lane = new Lane(0);
+    addPacket(lane, { driver: 500 });
+    closePoll(lane, {
+      packets: 1,
+      irq: 25,
+      flags: POLL.CAUSED | POLL.AMBIGUOUS,
+      times: { isr: 100, softirq: 200 },
+    });
+    addPacket(lane, { driver: 500 });
+    closePoll(lane, { packets: 1, irq: 25, times: { isr: 100, softirq: 600 } });
+    addPacket(lane, { driver: 500, stack: 400, none: true });
+    const cursor = new PacketCursor();
+    cursor.lane = lane;
+    for (cursor.row = 0; cursor.row < 3; cursor.row++) {
+      classify(cursor);
+      summary.count(cursor);
+    }
+    expect(summary).toMatchObject({ ambiguous: 1, outOfOrder: 2 });
+    expect(summary.text(ledger)).toContain(
+      '1 whose interrupt is one of several · 2 with stamps out of order · 0 lost',
+    );
+    expect(summary.json(ledger)).toMatchObject({ ambiguous: 1, outOfOrder: 2 });
   });
 
   it('counts every packet under one class, with its bytes', () => {

@@ -1,6 +1,19 @@
 /** Counts over the packets of a trace: what the closing lines say. */
 import { HOW_NAMES, type PacketCursor } from '../packet/arrival.js';
+import { FIRST_PACKET_STAGE, POLL } from '../record/lane.js';
 import { type LossLedger, PACKET_LOSS } from '../record/loss.js';
+import { STAGES } from '../stages.js';
+
+/** True when a stage was stamped earlier than one before it. */
+function outOfOrder(cursor: PacketCursor): boolean {
+  let last = Number.NEGATIVE_INFINITY;
+  for (let stage = cursor.poll < 0 ? FIRST_PACKET_STAGE : 0; stage < STAGES.length; stage++) {
+    const time = cursor.stage(stage);
+    if (time < last) return true;
+    if (!Number.isNaN(time)) last = time;
+  }
+  return false;
+}
 
 /** Packets by how they arrived. */
 export class Summary {
@@ -10,7 +23,7 @@ export class Summary {
   bytes = 0;
   /** Records read from the kernel: what the filters let through costs one each, what they stopped costs none. */
   records = 0;
-  /** Stamps that came before the stage below theirs: never expected, always told. */
+  /** Packets with a stamp that lies before the stage below it: never expected, always told. */
   outOfOrder = 0;
   /** Packets whose interrupt is a guess between several pending ones. */
   ambiguous = 0;
@@ -19,6 +32,9 @@ export class Summary {
     this.packets++;
     this.byHow[cursor.how] = (this.byHow[cursor.how] as number) + 1;
     this.bytes += cursor.lane.packets.length[cursor.row] as number;
+    if (cursor.poll >= 0 && ((cursor.lane.polls.flags[cursor.poll] as number) & POLL.AMBIGUOUS) !== 0)
+      this.ambiguous++;
+    if (outOfOrder(cursor)) this.outOfOrder++;
   }
 
   /** `3 packets stamped · 1 by its own interrupt, 2 in its batch, 0 polled · 0 lost`. */
@@ -35,6 +51,8 @@ export class Summary {
     const parts = [`${this.packets} packet${this.packets === 1 ? '' : 's'} stamped`];
     if (this.packets > 0) parts.push(how.join(', '));
     if (this.interrupts > 0) parts.push(`${this.interrupts} interrupts`);
+    if (this.ambiguous > 0) parts.push(`${this.ambiguous} whose interrupt is one of several`);
+    if (this.outOfOrder > 0) parts.push(`${this.outOfOrder} with stamps out of order`);
     parts.push(`${lost} lost`);
     return parts.join(' · ');
   }
@@ -55,6 +73,8 @@ export class Summary {
       interrupts: this.interrupts,
       bytes: this.bytes,
       records: this.records,
+      ambiguous: this.ambiguous,
+      outOfOrder: this.outOfOrder,
       lost: ledger.total(),
       packetsLost: ledger.total(PACKET_LOSS),
       losses: ledger.list().map((loss) => ({ ...loss, cpu: loss.cpu < 0 ? null : loss.cpu })),

@@ -176,6 +176,8 @@ describe('the NDJSON format', () => {
       interrupts: 2,
       bytes: 28 * 3 + 60 * 2,
       records: 0,
+      ambiguous: 0,
+      outOfOrder: 0,
       lost: 4,
       packetsLost: 3,
       losses: [
