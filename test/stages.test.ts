@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { STAGES, STAGE_NAMES, isStage, stageIndex } from './stages.js';
+import { STAGES, STAGE_NAMES, isStage, stageIndex } from '../src/stages.js';
 
 const bpf = ['irq', 'poll', 'packet']
   .map((part) => readFileSync(new URL(`../bpf/${part}.bpf.h`, import.meta.url), 'utf8'))
