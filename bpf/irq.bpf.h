@@ -61,7 +61,15 @@ int BPF_PROG(irq_vector, struct pt_regs *regs, u32 vector)
 {
 	u64 now = bpf_ktime_get_ns();
 
-	return claim(now, irq_of_vector(vector), vector);
+	return claim(now, irq_of_vector(vector, FETCH_CAST), vector);
+}
+
+SEC("fentry/__common_interrupt")
+int BPF_PROG(irq_vector_probe, struct pt_regs *regs, u32 vector)
+{
+	u64 now = bpf_ktime_get_ns();
+
+	return claim(now, irq_of_vector(vector, FETCH_PROBE), vector);
 }
 
 SEC("fentry/handle_edge_irq")
@@ -69,7 +77,7 @@ int BPF_PROG(irq_edge, struct irq_desc *desc)
 {
 	u64 now = bpf_ktime_get_ns();
 
-	return claim(now, BPF_CORE_READ(desc, irq_data.irq), 0);
+	return claim(now, desc->irq_data.irq, 0);
 }
 
 SEC("fentry/handle_fasteoi_irq")
@@ -77,7 +85,7 @@ int BPF_PROG(irq_fasteoi, struct irq_desc *desc)
 {
 	u64 now = bpf_ktime_get_ns();
 
-	return claim(now, BPF_CORE_READ(desc, irq_data.irq), 0);
+	return claim(now, desc->irq_data.irq, 0);
 }
 
 /* Remembers the interrupt until its NAPI is polled; only where that NAPI cannot be seen being
@@ -96,6 +104,7 @@ static __always_inline void pend(struct rx_cpu *cpu, struct rx_irq_filter *filte
 				free = i + 1;
 		} else if (slot->cause.irq == cpu->current.irq) {
 			slot->cause.again++;
+			slot->latest_isr = cpu->current.isr;
 			return;
 		}
 	}
@@ -109,6 +118,7 @@ static __always_inline void pend(struct rx_cpu *cpu, struct rx_irq_filter *filte
 	slot->cause.raise = 0;
 	slot->cause.again = 0;
 	slot->cause.flags = RX_CAUSE_VALID;
+	slot->latest_isr = cpu->current.isr;
 	slot->ifindex = filter->ifindex;
 	slot->queue = filter->queue;
 	cpu->pending_slot = free;

@@ -6,14 +6,6 @@
  */
 #pragma once
 
-/* 6.2, a35b9af4ec2c "bpf: Add a kfunc for generic type cast": plain loads from any address, faults
- * read as 0. */
-extern void *bpf_rdonly_cast(void *obj, __u32 btf_id) __ksym __weak;
-
-/* How the header bytes are fetched: packet programs come twice, the reader loads one of each pair.
- */
-enum fetch { FETCH_CAST, FETCH_PROBE };
-
 #define ETH_P_IP_BE 0x0008   /* 0x0800 in network order */
 #define IPV4_NO_OPTIONS 0x45 /* version 4, header of five words */
 
@@ -59,7 +51,7 @@ static __always_inline int packet(struct sk_buff *skb, u64 now, u32 flags, enum 
 		 * leave it 0. */
 		if (!cpu->poll.open ||
 		    (napi_id && cpu->poll.napi_id && cpu->poll.napi_id != napi_id))
-			begin(cpu, napi_id, skb->dev->ifindex, queue, 0);
+			begin(cpu, napi_id, skb->dev->ifindex, queue, 0, now);
 		if (rx.irq_only && !cpu->poll.wanted)
 			return 0;
 		flags |= RX_PACKET_OPENED;

@@ -47,8 +47,10 @@ static __always_inline void take_from_napi(struct rx_open_poll *poll, struct rx_
 }
 
 /* The same from the interrupts pending on this CPU: the interface must agree, and the queue where
- * both are known. */
-static __always_inline void take_from_pending(struct rx_cpu *cpu, u32 ifindex, u32 queue)
+ * both are known. One that came before the last poll of this NAPI began was that poll's, wherever
+ * it ran: stale. */
+static __always_inline void take_from_pending(struct rx_cpu *cpu, u32 ifindex, u32 queue,
+					      u64 previous_begin, u64 seen)
 {
 	struct rx_open_poll *poll = &cpu->poll;
 	u32 found = 0;
@@ -61,9 +63,21 @@ static __always_inline void take_from_pending(struct rx_cpu *cpu, u32 ifindex, u
 			continue;
 		if (queue && slot->queue && slot->queue != queue)
 			continue;
+		if (slot->latest_isr < previous_begin) {
+			slot->cause.flags = 0;
+			continue;
+		}
+		/* An empty poll is only seen when it is over. What came after its softirq began may
+		 * belong to the next one. */
+		if (!seen && cpu->softirq && slot->cause.isr > cpu->softirq)
+			continue;
 		if (found++)
 			continue;
 		poll->cause = slot->cause;
+		if (slot->cause.isr < previous_begin) {
+			poll->cause.isr = slot->latest_isr;
+			poll->cause.raise = 0;
+		}
 		poll->flags |= RX_POLL_CAUSED;
 		slot->cause.flags = 0;
 	}
@@ -84,9 +98,11 @@ static __always_inline void open_poll(struct rx_cpu *cpu, u64 start)
 	poll->open = 1;
 }
 
-/* Opens the poll of a NAPI instance, if it is one of ours. */
+/* Opens the poll of a NAPI instance, if it is one of ours. `start` is the stamp of its start or 0,
+ * `seen` a time at which it runs: its start or its first packet; 0 for an empty poll without a
+ * start hook. */
 static __always_inline void begin(struct rx_cpu *cpu, u32 napi_id, u32 ifindex, u32 queue,
-				  u64 start)
+				  u64 start, u64 seen)
 {
 	struct rx_napi *slot = napi_slot(cpu, napi_id);
 
@@ -96,9 +112,11 @@ static __always_inline void begin(struct rx_cpu *cpu, u32 napi_id, u32 ifindex, 
 		if (slot)
 			take_from_napi(&cpu->poll, slot);
 	} else {
-		take_from_pending(cpu, ifindex, queue);
+		take_from_pending(cpu, ifindex, queue, slot ? slot->previous_begin : 0, seen);
 		if (slot && (cpu->poll.flags & RX_POLL_CAUSED))
 			slot->irq = cpu->poll.cause.irq;
+		if (slot && seen)
+			slot->previous_begin = seen;
 	}
 	if (rx.irq_only && !(slot && slot->irq) && !(cpu->poll.flags & RX_POLL_CAUSED))
 		cpu->poll.wanted = 0;
@@ -116,7 +134,7 @@ int BPF_PROG(napi_poll_start, struct napi_struct *napi)
 	cpu->poll.open = 0;
 	if (!napi->napi_id || !our_device(cpu, napi->dev))
 		return 0;
-	begin(cpu, napi->napi_id, rx.ifindex, 0, now);
+	begin(cpu, napi->napi_id, rx.ifindex, 0, now, now);
 	if (!rx.softirq_exit_hooked && !serving_softirq())
 		cpu->poll.softirq = 0;
 	return 0;
@@ -170,15 +188,21 @@ int BPF_PROG(napi_poll_end, struct napi_struct *napi, int work, int budget)
 		return 0;
 	u32 napi_id = napi->napi_id;
 
-	if (!napi_id || !our_device(cpu, napi->dev)) {
-		cpu->poll.open = 0;
-		return 0;
+	/* The poll that is open was looked at when it began. A driver that bypasses GRO does not
+	 * mark its packets with an id: then the poll that ends first on this CPU is theirs. */
+	if (!cpu->poll.open || cpu->poll.napi_id != napi_id) {
+		if (cpu->poll.napi_id)
+			cpu->poll.open = 0;
+		if (!napi_id || !our_device(cpu, napi->dev)) {
+			cpu->poll.open = 0;
+			return 0;
+		}
 	}
 	struct rx_napi *slot = napi_slot(cpu, napi_id);
 
 	/* An empty poll without a start hook: it used up the interrupt all the same. */
 	if (!cpu->poll.open)
-		begin(cpu, napi_id, napi->dev->ifindex, 0, 0);
+		begin(cpu, napi_id, napi->dev->ifindex, 0, 0, 0);
 	if (cpu->poll.packets || cpu->poll.lost)
 		write_poll(cpu, id, now, napi, work, budget, slot);
 	if (slot) {

@@ -173,6 +173,7 @@ struct rx_open_poll {
  * be hooked. */
 struct rx_pending {
 	struct rx_cause cause;
+	__u64 latest_isr;
 	__u32 ifindex;
 	__u32 queue; /* receive queue + 1, 0: unknown */
 };
@@ -218,6 +219,7 @@ struct rx_irq_filter {
 /* Per NAPI instance, at napi_id modulo RX_MAX_NAPIS. */
 struct rx_napi {
 	struct rx_cause cause;
+	__u64 previous_begin;
 	__u64 previous_end;
 	__s32 previous_work;
 	__u32 napi_id;

@@ -4,6 +4,14 @@
  */
 #pragma once
 
+/* 6.2, a35b9af4ec2c "bpf: Add a kfunc for generic type cast": plain loads from any address, faults
+ * read as 0. */
+extern void *bpf_rdonly_cast(void *obj, __u32 btf_id) __ksym __weak;
+
+/* How memory behind an untyped pointer is read, by cast or by helper. Programs that need it come
+ * twice, NAME and NAME_probe; the reader loads one of each pair. */
+enum fetch { FETCH_CAST, FETCH_PROBE };
+
 extern struct irq_desc *vector_irq[256] __ksym __weak;
 extern const struct pcpu_hot pcpu_hot __ksym __weak;
 extern const int __preempt_count __ksym __weak;
@@ -44,7 +52,7 @@ static __always_inline int serving_softirq(void)
 /* The IRQ behind a vector of this CPU, 0 when there is none. Vectors are per CPU and move with the
  * affinity, so the kernel's own table is asked at every interrupt. VECTOR_UNUSED is NULL; SHUTDOWN
  * and RETRIGGERED are small errors. */
-static __always_inline u32 irq_of_vector(u32 vector)
+static __always_inline u32 irq_of_vector(u32 vector, enum fetch how)
 {
 	struct irq_desc **table, *desc;
 
@@ -54,5 +62,11 @@ static __always_inline u32 irq_of_vector(u32 vector)
 	desc = table[vector & 0xff];
 	if (!desc || (unsigned long)desc >= -4095UL)
 		return 0;
+	if (how == FETCH_CAST) {
+		struct irq_desc *known =
+		    bpf_rdonly_cast(desc, bpf_core_type_id_kernel(struct irq_desc));
+
+		return known->irq_data.irq;
+	}
 	return BPF_CORE_READ(desc, irq_data.irq);
 }

@@ -190,7 +190,11 @@ describe('a later stage', () => {
   it('without a packet is counted, and not kept', () => {
     const { source, joiner } = setUp(1, 'stack');
     source.onStage(STACK, 7, 2 * MS, 0);
-    for (let i = 0; i < 3; i++) expect(leave(joiner)).toEqual([]);
+    source.drainedTo = 3 * MS;
+    for (let i = 0; i < 9; i++) expect(leave(joiner)).toEqual([]);
+    expect(joiner.unmatchedStages).toBe(0);
+    source.drainedTo = 5 * MS;
+    expect(leave(joiner)).toEqual([]);
     expect(joiner.unmatchedStages).toBe(1);
   });
 });

@@ -20,7 +20,6 @@ interface Orphan {
   readonly column: number;
   readonly skb: number;
   readonly time: number;
-  rounds: number;
   /** The packet that had the address then: the newest one that is not younger than the stage. */
   lane: Lane | undefined;
   row: number;
@@ -29,7 +28,7 @@ interface Orphan {
 function offer(orphan: Orphan, lane: Lane, row: number): void {
   const driver = lane.packets.times[0]![row] as number;
   const best = orphan.lane?.packets.times[0]![orphan.row] ?? Number.NEGATIVE_INFINITY;
-  if (driver > orphan.time || driver < best) return;
+  if (driver >= orphan.time || driver < best) return;
   orphan.lane = lane;
   orphan.row = row;
 }
@@ -56,11 +55,11 @@ export class Joiner {
     // The newest packet at that address: an older one has been freed.
     const oldest = Math.max(lane.head, lane.count - SEARCH_ROWS);
     for (let row = lane.count - 1; row >= oldest; row--) {
-      if (lane.packets.skb[row] !== skb || time < (lane.packets.times[0]![row] as number)) continue;
+      if (lane.packets.skb[row] !== skb || time <= (lane.packets.times[0]![row] as number)) continue;
       if (this.stamp(lane, row, column, time)) return;
       break;
     }
-    this.orphans.push({ column, skb, time, rounds: 0, lane: undefined, row: 0 });
+    this.orphans.push({ column, skb, time, lane: undefined, row: 0 });
   }
 
   /** Stamps a packet, unless it is: a packet that comes by twice (a bridge, a tunnel) keeps its first pass. */
@@ -89,7 +88,8 @@ export class Joiner {
     this.orphans = this.orphans.filter((orphan) => {
       if (orphan.lane !== undefined && this.stamp(orphan.lane, orphan.row, orphan.column, orphan.time))
         return false;
-      if (++orphan.rounds < 3) return true;
+      // Its packet may still come: rings are read one after the other, and a record is published after its stamp.
+      if (orphan.time > this.source.drainedTo - 2 * IN_FLIGHT_NS) return true;
       this.unmatchedStages++;
       return false;
     });

@@ -63,10 +63,11 @@ export const OPEN_POLL = {
 
 /** Byte offsets in struct rx_pending. */
 export const PENDING = {
-  SIZE: 56,
+  SIZE: 64,
   cause: 0,
-  ifindex: 48,
-  queue: 52,
+  latestIsr: 48,
+  ifindex: 56,
+  queue: 60,
 } as const;
 
 /** Byte offsets in struct rx_chunk. */
@@ -163,11 +164,12 @@ export const IRQ_FILTER = {
 export const NAPI = {
   SIZE: 128,
   cause: 0,
-  previousEnd: 48,
-  previousWork: 56,
-  napiId: 60,
-  irq: 64,
-  pad: 68,
+  previousBegin: 48,
+  previousEnd: 56,
+  previousWork: 64,
+  napiId: 68,
+  irq: 72,
+  pad: 76,
 } as const;
 
 /** Byte offsets in struct rx_config. */

@@ -16,7 +16,6 @@ const without =
 const request = (change: Partial<PlanRequest> = {}): PlanRequest => ({
   until: 'driver',
   hasIrqs: true,
-  irqOnly: false,
   interrupts: false,
   ...change,
 });
@@ -54,12 +53,8 @@ describe('a full kernel', () => {
   it('attaches less where less is asked for, but ties interrupts to their NAPI all the same', () => {
     const until = plan(request({ until: 'entry' }), all, true);
     expect(sorted(until)).toEqual(
-      ['irq_enter', 'irq_vector', 'napi_poll_end', 'napi_prep', ...PACKETS].sort(),
+      ['irq_enter', 'irq_vector', 'napi_poll_end', 'napi_poll_start', 'napi_prep', ...PACKETS].sort(),
     );
-  });
-
-  it('attaches the poll’s start for an IRQ filter, whatever is shown', () => {
-    expect(plan(request({ until: 'entry', irqOnly: true }), all, true).programs).toContain('napi_poll_start');
   });
 
   it('ends an interrupt by its exit when there is a record per interrupt', () => {
@@ -178,7 +173,6 @@ describe('any kernel', () => {
   const requests = fc.record({
     until: fc.constantFrom(...STAGE_NAMES),
     hasIrqs: fc.boolean(),
-    irqOnly: fc.boolean(),
     interrupts: fc.boolean(),
   });
 

@@ -15,8 +15,6 @@ export interface PlanRequest {
   readonly until: StageName;
   /** False for interfaces without interrupts: nothing below the driver stage is attached. */
   readonly hasIrqs: boolean;
-  /** Only packets of some IRQs: the poll must be known when its first packet comes. */
-  readonly irqOnly: boolean;
   /** One record per interrupt. */
   readonly interrupts: boolean;
 }
@@ -74,10 +72,9 @@ function needed(stage: StageName, request: PlanRequest): boolean {
   if (stage === 'driver') return true;
   if (!request.hasIrqs) return index > stageIndex('driver') && index <= stageIndex(request.until);
   if (index <= stageIndex(request.until)) return true;
-  // Ties an interrupt to its NAPI instance, whatever is shown.
-  if (stage === 'raise') return true;
-  // With an IRQ filter the poll's NAPI must be known at its first packet; not every driver marks the packet with it.
-  return stage === 'poll' && request.irqOnly;
+  // Whatever is shown: the first ties an interrupt to its NAPI instance, the second gives it to the poll that starts
+  // then. Without the start, an interrupt that comes before the poll's first packet would be taken for its cause.
+  return stage === 'raise' || stage === 'poll';
 }
 
 /** Decides what to load. */
