@@ -28,13 +28,21 @@ async function finding(guest: Guest, id: string): Promise<NamedFinding | undefin
   return document.findings.find((one) => one.id === id && one.level === 'note');
 }
 
-/** Prints "IRQ vector CPU" where the kernel has the function, and "IRQ 0 NAPI-ID" when a handler schedules. */
-const WITNESS = `
+/**
+ * Prints "v IRQ vector CPU" for every interrupt of `irqs`, and "n IRQ NAPI-ID" when its handler schedules. Only of
+ * these: each line that is printed causes interrupts of the guest's file system.
+ */
+function witnessScript(numbers: readonly number[]): string {
+  const wanted = numbers.map((irq) => `args->irq == ${irq}`).join(' || ');
+  return `
 kprobe:__common_interrupt { @vector[cpu] = arg1; }
-tracepoint:irq:irq_handler_entry { @irq[cpu] = args->irq; printf("v %d %d %d\\n", args->irq, @vector[cpu] & 255, cpu); }
+tracepoint:irq:irq_handler_entry /${wanted}/ {
+  @irq[cpu] = args->irq; printf("v %d %d %d\\n", args->irq, @vector[cpu] & 255, cpu);
+}
 tracepoint:irq:irq_handler_exit { delete(@irq[cpu]); }
 kprobe:napi_schedule_prep /@irq[cpu]/ { printf("n %d %d\\n", @irq[cpu], ((struct napi_struct *)arg0)->napi_id); }
 BEGIN { printf("ready\\n"); }`;
+}
 
 describe.each([
   { kernel: '6.12', nic: 'igb,queues=2' },
@@ -47,15 +55,18 @@ describe.each([
   afterAll(() => guest.close());
 
   it('names the vector, the CPU and the NAPI instance that bpftrace sees at work', async () => {
-    const witness = guest.start(['bpftrace', '-B', 'line', '-e', WITNESS]);
+    const numbers = (await irqs(guest)).map((irq) => irq.irq);
+    const witness = guest.start(['bpftrace', '-B', 'line', '-e', witnessScript(numbers)]);
     for await (const line of witness.lines()) if (line === 'ready') break;
-    await guest.injector.send(udpFlows({ count: 200, flows: 8 }), { gapUs: 5000 });
+    // bpftrace says ready before its probes are attached; irqs takes longer than attaching them.
     const told = await irqs(guest);
+    await guest.injector.send(udpFlows({ count: 200, flows: 8 }), { gapUs: 5000 });
+    await guest.shell('sleep 1');
     witness.kill('SIGINT');
     const seen = (await witness.wait()).stdout;
     const receiving = told.filter((irq) => irq.role === 'rx' || irq.role === 'rxtx');
     const used = receiving.filter((irq) => seen.includes(`v ${irq.irq} `));
-    expect(used.length).toBeGreaterThan(0);
+    expect(used.length, seen).toBeGreaterThan(0);
     for (const irq of used) {
       const places = [...seen.matchAll(new RegExp(`^v ${irq.irq} (\\d+) (\\d+)$`, 'gm'))];
       const last = places.at(-1);
@@ -129,7 +140,8 @@ describe('doctor on 6.12 with igb', () => {
     const document: DoctorDocument = JSON.parse(stdout);
     expect(document.verdict.sentence).toContain('CAP_BPF and CAP_PERFMON');
     expect(document.stages[0]?.ways[0]?.answer.possible).toBe('unknown');
-    expect(document.findings.find((one) => one.id === 'moderation')?.level).toBe('note');
+    // ethtool -c needs no privilege.
+    expect(document.findings.find((one) => one.id === 'moderation')?.level).not.toBe('unknown');
   });
 
   it('calls an interface that is down a problem', async () => {
