@@ -17,7 +17,7 @@ import {
   watch,
   writeFileSync,
 } from 'node:fs';
-import { type Socket, createConnection } from 'node:net';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RxError } from '../src/base/errors.js';
@@ -36,6 +36,7 @@ import { type Say, quiet, since } from './progress.js';
 import { launch } from './programs.js';
 import { qemuArguments } from './qemu.js';
 import { type Finished, Running } from './running.js';
+import { connectWhenOpen } from './unix-socket.js';
 
 const GONE_MS = 5000;
 
@@ -228,12 +229,10 @@ export class Guest {
   }
 
   async #connect(): Promise<void> {
-    const control = join(this.#sockets, 'control');
-    while (!existsSync(control) || (this.nic !== undefined && !existsSync(join(this.#sockets, 'frames')))) {
+    const check = (): void => {
       if (this.#end !== undefined) throw this.#error('booting the guest', this.#end);
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-    const socket = createConnection(control);
+    };
+    const socket = await connectWhenOpen(join(this.#sockets, 'control'), check);
     let rest = '';
     socket.on('data', (chunk: Buffer) => {
       const lines = `${rest}${chunk.toString()}`.split('\n');
@@ -242,7 +241,9 @@ export class Guest {
     });
     socket.on('error', () => undefined);
     this.#control = socket;
-    if (this.nic !== undefined) this.#injector = await Injector.connect(join(this.#sockets, 'frames'));
+    if (this.nic !== undefined) {
+      this.#injector = new Injector(await connectWhenOpen(join(this.#sockets, 'frames'), check));
+    }
   }
 
   #hear(line: string): void {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { udpFlows } from './frames.js';
 import { Injector } from './inject.js';
+import { connectWhenOpen } from './unix-socket.js';
 
 /** The bytes on the socket. */
 const framed = (frames: readonly Buffer[]): Buffer =>
@@ -36,7 +37,7 @@ describe('Injector', () => {
     });
     await new Promise<void>((resolve) => listener.listen(join(folder, 's'), resolve));
     server = listener;
-    injector = await Injector.connect(join(folder, 's'));
+    injector = new Injector(await connectWhenOpen(join(folder, 's'), () => undefined));
   });
 
   afterEach(() => {

@@ -2,7 +2,7 @@
  * Sends frames into the guest's NIC, over the unix socket of QEMU's stream netdev. QEMU reads no further while the
  * NIC has no free descriptor, so nothing is lost on this side: what was sent is what the NIC got.
  */
-import { type Socket, createConnection } from 'node:net';
+import type { Socket } from 'node:net';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { RxError } from '../src/base/errors.js';
 
@@ -72,23 +72,12 @@ export class Injector {
 
   readonly #socket: Socket;
 
-  private constructor(socket: Socket) {
+  /** Takes over a connection to QEMU's frame socket. */
+  constructor(socket: Socket) {
     this.#socket = socket;
     socket.on('data', (chunk: Buffer) => this.#take(chunk));
     socket.on('error', (error) => (this.#gone = error.message));
     socket.on('close', () => (this.#gone ??= 'QEMU has closed its end'));
-  }
-
-  /** Connects to QEMU's socket. */
-  static connect(path: string): Promise<Injector> {
-    return new Promise((resolve, reject) => {
-      const socket = createConnection(path);
-      socket.once('error', reject);
-      socket.once('connect', () => {
-        socket.off('error', reject);
-        resolve(new Injector(socket));
-      });
-    });
   }
 
   /**
