@@ -133,6 +133,7 @@ export function runInLab(wish: LabCommand): Promise<number> {
       stop.abort();
       await feeding;
       restore();
+      if (wish.guest.trace?.length) toStderr(`lab: QEMU's trace is in ${guest.traceLog}`);
     }
   });
 }

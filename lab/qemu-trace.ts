@@ -1,0 +1,36 @@
+/** Reads QEMU's own trace: when the emulated NIC wrote a frame, when it raised an interrupt. The truth of lab tests. */
+
+/** One trace event. */
+export interface QemuEvent {
+  /** Host thread of QEMU: the main loop for devices, one per emulated CPU for register accesses. */
+  readonly thread: number;
+  /** Host CLOCK_REALTIME, ns, in steps of a microsecond. */
+  readonly time: bigint;
+  readonly name: string;
+  readonly text: string;
+}
+
+const LINE = /^(\d+)@(\d+)\.(\d{6}):(\w+) ?(.*)$/;
+
+/** The events of a trace log, in its order. Lines that are no events (warnings of QEMU) are left out. */
+export function parseQemuTrace(text: string): QemuEvent[] {
+  return text.split('\n').flatMap((line) => {
+    const match = LINE.exec(line);
+    if (match === null) return [];
+    const [, thread, seconds = '0', micros = '0', name = '', rest = ''] = match;
+    return [{ thread: Number(thread), time: BigInt(seconds + micros) * 1000n, name, text: rest }];
+  });
+}
+
+/**
+ * What to add to host CLOCK_MONOTONIC (the injector's times) to get host CLOCK_REALTIME (the trace's times), ns. Right
+ * to some microseconds as long as nobody sets the clock.
+ */
+export function realtimeOffset(): bigint {
+  const before = process.hrtime.bigint();
+  const realtimeMs = performance.timeOrigin + performance.now();
+  const after = process.hrtime.bigint();
+  const whole = Math.floor(realtimeMs);
+  const realtime = BigInt(whole) * 1_000_000n + BigInt(Math.round((realtimeMs - whole) * 1e6));
+  return realtime - (before + after) / 2n;
+}
