@@ -6,6 +6,7 @@ import { addDoctor } from './doctor.js';
 import { addIrqs } from './irqs.js';
 import { addLab } from './lab.js';
 import { addTrace } from './trace.js';
+import { endProcess } from '../sys/end.js';
 import { version } from '../sys/package.js';
 
 /** Builds the command tree. Commands import their work when they run, so that start-up stays short. */
@@ -55,3 +56,4 @@ function report(error: unknown): number {
 }
 
 await main();
+endProcess();

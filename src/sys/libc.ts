@@ -12,6 +12,9 @@ const munmap = libc.func('int munmap(void *addr, size_t length)');
 const clockGettime = libc.func('int clock_gettime(int clock, void *time)');
 const vsnprintf = libc.func('int vsnprintf(void *buffer, size_t size, const char *format, void *args)');
 
+/** Ends the process at once; see src/sys/end.ts. */
+export const exitNow: (code: number) => void = libc.func('void _exit(int code)');
+
 const PROT_READ = 1;
 const PROT_WRITE = 2;
 const MAP_SHARED = 1;

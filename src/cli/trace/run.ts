@@ -10,7 +10,9 @@ import { FORMATS } from '../../report/format/index.js';
 import type { Format, TraceMeta } from '../../report/format/format.js';
 import { Summary } from '../../report/summary.js';
 import { clockOffset } from '../../sys/clock.js';
+import { endBy } from '../../sys/end.js';
 import { kernelRelease } from '../../sys/kernel-config.js';
+import { exitNow } from '../../sys/libc.js';
 import { Output } from '../../sys/output.js';
 import { version } from '../../sys/package.js';
 import { checkPrivileges } from './check.js';
@@ -30,6 +32,7 @@ export async function runTrace(
   const target = resolveTarget(options);
   checkPrivileges();
   const session = EbpfSession.start(target.ebpf);
+  endBy(exitNow);
   try {
     return await new Trace(options, target, session).run();
   } finally {
