@@ -15,14 +15,42 @@ export const FIRST_PACKET_STAGE: number = stageIndex('driver');
 
 type Column = Float64Array | Uint32Array | Int32Array | Uint16Array | Uint8Array;
 
-function grown<T extends Column>(column: T, size: number): T {
-  const bigger = new (column.constructor as new (size: number) => T)(size);
-  bigger.set(column);
-  return bigger;
+/** A table whose fields that are typed arrays, or lists of them, are its columns: one value per row, or some. */
+abstract class Columns {
+  capacity: number;
+
+  constructor(capacity: number) {
+    this.capacity = capacity;
+  }
+
+  /** Doubles the room of every column. */
+  grow(): void {
+    this.replace((column) => {
+      const bigger = new (column.constructor as new (size: number) => Column)(column.length * 2);
+      bigger.set(column);
+      return bigger;
+    });
+    this.capacity *= 2;
+  }
+
+  /** Moves rows [from, to) to the front. */
+  moveToFront(from: number, to: number): void {
+    this.replace((column) => {
+      const perRow = column.length / this.capacity;
+      return column.copyWithin(0, from * perRow, to * perRow);
+    });
+  }
+
+  private replace(change: (column: Column) => Column): void {
+    for (const [name, value] of Object.entries(this) as [string, unknown][]) {
+      if (ArrayBuffer.isView(value)) Object.assign(this, { [name]: change(value as Column) });
+      else if (Array.isArray(value)) Object.assign(value, (value as Column[]).map(change));
+    }
+  }
 }
 
-/** One row per packet. `poll` is a row of the lane's {@link PollColumns}, or one of the two markers below. */
-export class PacketColumns {
+/** One row per packet. `poll` is a row of the lane's {@link PollColumns}, or one of the markers below. */
+export class PacketColumns extends Columns {
   /** `poll` of a packet whose poll has not ended yet. */
   static readonly OPEN = -1;
   /** `poll` of a packet of an interface without interrupts: there is no poll to wait for. */
@@ -30,7 +58,6 @@ export class PacketColumns {
   /** `poll` of a packet whose poll's end was never seen. */
   static readonly UNSEEN = -3;
 
-  capacity = 1024;
   /** Per later stage, indexed by stage; the first is the driver stage. */
   readonly times: Float64Array[] = STAGES.slice(FIRST_PACKET_STAGE).map(
     () => new Float64Array(this.capacity),
@@ -49,49 +76,13 @@ export class PacketColumns {
   flags = new Uint8Array(this.capacity);
   header = new Uint32Array(this.capacity * HEADER_WORDS);
 
-  grow(): void {
-    this.capacity *= 2;
-    const size = this.capacity;
-    for (let i = 0; i < this.times.length; i++) this.times[i] = grown(this.times[i] as Float64Array, size);
-    this.poll = grown(this.poll, size);
-    this.indexInPoll = grown(this.indexInPoll, size);
-    this.skb = grown(this.skb, size);
-    this.length = grown(this.length, size);
-    this.hash = grown(this.hash, size);
-    this.napiId = grown(this.napiId, size);
-    this.protocol = grown(this.protocol, size);
-    this.vlan = grown(this.vlan, size);
-    this.queue = grown(this.queue, size);
-    this.capturedLength = grown(this.capturedLength, size);
-    this.flags = grown(this.flags, size);
-    this.header = grown(this.header, size * HEADER_WORDS);
-  }
-
-  /** Moves rows [from, to) to the front. */
-  moveToFront(from: number, to: number): void {
-    for (const column of [
-      ...this.times,
-      this.poll,
-      this.indexInPoll,
-      this.skb,
-      this.length,
-      this.hash,
-      this.napiId,
-      this.protocol,
-      this.vlan,
-      this.queue,
-      this.capturedLength,
-      this.flags,
-    ]) {
-      column.copyWithin(0, from, to);
-    }
-    this.header.copyWithin(0, from * HEADER_WORDS, to * HEADER_WORDS);
+  constructor() {
+    super(1024);
   }
 }
 
 /** One row per NAPI poll that had packets. */
-export class PollColumns {
-  capacity = 256;
+export class PollColumns extends Columns {
   /** Per stage before the driver stage, indexed by stage. */
   readonly times: Float64Array[] = STAGES.slice(0, FIRST_PACKET_STAGE).map(
     () => new Float64Array(this.capacity),
@@ -115,26 +106,8 @@ export class PollColumns {
   lost = new Uint32Array(this.capacity);
   flags = new Uint8Array(this.capacity);
 
-  grow(): void {
-    this.capacity *= 2;
-    const size = this.capacity;
-    for (let i = 0; i < this.times.length; i++) this.times[i] = grown(this.times[i] as Float64Array, size);
-    this.claim = grown(this.claim, size);
-    this.end = grown(this.end, size);
-    this.previousEnd = grown(this.previousEnd, size);
-    this.irq = grown(this.irq, size);
-    this.vector = grown(this.vector, size);
-    this.irqCpu = grown(this.irqCpu, size);
-    this.again = grown(this.again, size);
-    this.packets = grown(this.packets, size);
-    this.work = grown(this.work, size);
-    this.budget = grown(this.budget, size);
-    this.previousWork = grown(this.previousWork, size);
-    this.napiId = grown(this.napiId, size);
-    this.ifindex = grown(this.ifindex, size);
-    this.pid = grown(this.pid, size);
-    this.lost = grown(this.lost, size);
-    this.flags = grown(this.flags, size);
+  constructor() {
+    super(256);
   }
 }
 
@@ -214,9 +187,7 @@ export class Lane {
     const oldest = this.packets.poll.subarray(0, this.count).find((poll) => poll >= 0);
     const from = oldest ?? this.pollCount;
     if (from === 0) return;
-    for (const column of Object.values(this.polls).flat()) {
-      if (ArrayBuffer.isView(column)) (column as Float64Array).copyWithin(0, from, this.pollCount);
-    }
+    this.polls.moveToFront(from, this.pollCount);
     for (let row = 0; row < this.count; row++) {
       const poll = this.packets.poll[row] as number;
       if (poll >= 0) this.packets.poll[row] = poll - from;
