@@ -9,6 +9,7 @@ import { cannotTrace, titled } from './needs.js';
 import { type Ended, RunningTrace, linesOf } from './trace.js';
 
 const PACKETS = process.env['RXSTAMP_LONG'] === '1' ? 3_000_000 : 300_000;
+const ENDS = process.env['RXSTAMP_LONG'] === '1' ? 300 : 20;
 const LIMIT = { timeout: 60_000 + PACKETS / 20 };
 const CPU = 0;
 
@@ -38,50 +39,56 @@ describe.skipIf(cannotTrace !== undefined)(titled('a veth pair', cannotTrace), (
   }
 
   it(
-    `is seen whole under a flood: ${PACKETS} packets sent are ${PACKETS} lines, in order per CPU`,
+    `is seen whole under a flood: ${PACKETS} packets are ${PACKETS} times and nothing else`,
     LIMIT,
     async () => {
-      const running = await trace('--format', 'csv', '--buffer', '16MiB');
+      // A large ring: this is about every packet being seen, not about how busy the machine is beside the test.
+      const running = await trace('--format', 'times', '--buffer', '128MiB');
+      const before = clockNow('mono');
       const { sent, received } = await link.flood({ packets: PACKETS, bytes: 100 });
+      const after = clockNow('mono');
       const { code, stdout, stderr } = await running.interrupt();
       expect([sent, received]).toEqual([PACKETS, PACKETS]);
       expect(stderr).toMatch(new RegExp(`^${PACKETS} packets stamped .* 0 lost\n$`));
       expect(code).toBe(0);
-      const [heading = '', ...rows] = stdout.trimEnd().split('\n');
-      expect(rows.length).toBe(PACKETS);
-      const columns = heading.split(',');
-      const at = (name: string): number => columns.indexOf(name);
-      const wrong = rows.filter((row) => {
-        const cells = row.split(',');
-        return (
-          cells[at('how')] !== 'no-irq' ||
-          cells[at('length')] !== '128' ||
-          cells[at('destination_port')] !== '9999'
-        );
-      });
-      expect(wrong).toEqual([]);
-      let last = 0n;
-      const backward = rows.filter((row, index) => {
-        const time = BigInt(row.split(',')[at('arrival_ns')] ?? '');
-        const bad = time < last || row.split(',')[0] !== String(index + 1);
-        last = time;
-        return bad;
-      });
-      expect(backward).toEqual([]);
+      const lines = stdout.trimEnd().split('\n');
+      expect(lines.length).toBe(PACKETS);
+      const times = lines.map((line) => BigInt(/^(\d+)\.(\d{9})$/.exec(line)?.slice(1).join('') ?? '-1'));
+      expect(times.filter((time) => time < before || time > after)).toEqual([]);
+      expect(times.filter((time, index) => index > 0 && time < times[index - 1]!)).toEqual([]);
     },
   );
 
-  it('gives one timestamp per packet and nothing else as times', LIMIT, async () => {
-    const running = await trace('--format', 'times', '--buffer', '16MiB');
-    const before = clockNow('mono');
+  it('gives every packet its length, flow, class and number', LIMIT, async () => {
+    const running = await trace('--format', 'csv', '--buffer', '16MiB');
     send(100_000, CPU);
-    const after = clockNow('mono');
     const { code, stdout } = await running.interrupt();
-    const lines = stdout.trimEnd().split('\n');
-    expect([code, lines.length]).toEqual([0, 100_000]);
-    const times = lines.map((line) => BigInt(/^(\d+)\.(\d{9})$/.exec(line)?.slice(1).join('') ?? '-1'));
-    expect(times.filter((time) => time < before || time > after)).toEqual([]);
-    expect(times.filter((time, index) => index > 0 && time < times[index - 1]!)).toEqual([]);
+    expect(code).toBe(0);
+    const [heading = '', ...rows] = stdout.trimEnd().split('\n');
+    expect(rows.length).toBe(100_000);
+    const columns = heading.split(',');
+    const wanted = {
+      how: 'no-irq',
+      length: '128',
+      destination: '198.18.0.2',
+      destination_port: '9999',
+      cpu: '0',
+    };
+    const wrong = rows.filter((row, index) => {
+      const cells = row.split(',');
+      const off = Object.entries(wanted).some(([name, value]) => cells[columns.indexOf(name)] !== value);
+      return off || cells[0] !== String(index + 1);
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  it(`ends after its last line, ${ENDS} times of ${ENDS}`, { timeout: 30_000 + ENDS * 3000 }, async () => {
+    // Node's own end may hang while the compiler is busy (src/sys/end.ts): about once in 50 runs like this one.
+    for (let i = 0; i < ENDS; i++) {
+      const running = await trace('--format', 'ndjson', '--until', 'stack');
+      send(2000, CPU);
+      expect((await running.interrupt()).code).toBe(0);
+    }
   });
 
   it(
