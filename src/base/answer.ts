@@ -12,8 +12,3 @@ export function known<T>(value: T): Answer<T> {
 export function unknown(why: string): { readonly known: false; readonly why: string } {
   return { known: false, why };
 }
-
-/** The value, or undefined where it is not known. */
-export function valueOf<T>(answer: Answer<T>): T | undefined {
-  return answer.known ? answer.value : undefined;
-}

@@ -21,7 +21,7 @@ printf '/proc/net/route:\n'
 awk 'NR == 1 || $2 == "00000000" { print "\t" $0 }' /proc/net/route
 if [ -r /proc/net/ipv6_route ]; then
   printf '/proc/net/ipv6_route:\n'
-  awk '$1 == "00000000000000000000000000000000" && $2 == "00" { print "\t" $0 }' /proc/net/ipv6_route
+  awk '$1 == "00000000000000000000000000000000" && $2 == "00" && $NF != "lo" { print "\t" $0 }' /proc/net/ipv6_route
 fi
 for f in kernel/unprivileged_bpf_disabled kernel/kptr_restrict kernel/perf_event_paranoid net/core/bpf_jit_enable \
   net/core/busy_poll net/core/busy_read net/core/rps_sock_flow_entries kernel/bpf_stats_enabled; do
