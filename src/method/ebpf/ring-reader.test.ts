@@ -16,7 +16,7 @@ function loadWriter() {
     compile('test/support/ring-writer.c', ['-shared', '-fPIC', '-Wno-unknown-pragmas']),
   );
   const memory = (name: string, bytes: number): Uint32Array =>
-    new Uint32Array(koffi.view(library.func(`void *${name}()`)() as bigint, bytes) as ArrayBuffer);
+    new Uint32Array(koffi.view(library.func(`void *${name}()`)() as bigint, bytes));
   const reset = library.func('void reset(uint32_t chunks, uint32_t position)');
   const write = library.func('int write_record(uint32_t ring, uint32_t size, uint32_t spare, uint32_t mark)');
   return {
