@@ -127,6 +127,12 @@ export async function packageNames(apt: Apt, prefix: string): Promise<string[]> 
   return text.toString().split('\n').filter(Boolean);
 }
 
+/** True when the suites really have the package; a name in another package's Depends line is no proof. */
+export async function hasPackage(apt: Apt, name: string): Promise<boolean> {
+  const { stdout } = await run('apt-cache', ['show', '--no-all-versions', name], { env: apt.env });
+  return stdout.length > 0;
+}
+
 /** A field of a package's newest version; empty when the package has none. */
 export async function packageField(apt: Apt, name: string, field: string): Promise<string> {
   const text = await mustRun('reading about the package', 'apt-cache', ['show', '--no-all-versions', name], {

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { RxError } from '../src/base/errors.js';
-import { codename, fetchInto, missingFor, openApt, packageField, packageNames } from './apt.js';
+import { codename, fetchInto, hasPackage, missingFor, openApt, packageField, packageNames } from './apt.js';
 import { type Kernel, kernelNamed, kernelParts, newestImage } from './kernels.js';
 import { type Say, since } from './progress.js';
 import { run } from './programs.js';
@@ -82,17 +82,23 @@ async function fetchKernel(row: Kernel, folder: string, say: Say): Promise<Facts
       hint: 'pick another kernel of: rxstamp lab --list',
     });
   }
-  await fetchInto(apt, kernelParts(image, await packageField(apt, image, 'Depends')), folder, say);
+  const parts: string[] = [];
+  // The archive drops parts that hold no files we need (linux-base- of 6.18) sooner than the image.
+  for (const part of kernelParts(image, await packageField(apt, image, 'Depends'))) {
+    if (await hasPackage(apt, part)) parts.push(part);
+  }
+  await fetchInto(apt, parts, folder, say);
   // Since the /usr merge a package may carry its modules under /usr/lib.
   if (!existsSync(join(folder, 'lib/modules')) && existsSync(join(folder, 'usr/lib/modules'))) {
     symlinkSync('usr/lib', join(folder, 'lib'));
   }
   const release = readdirSync(join(folder, 'lib/modules'))[0] ?? '';
-  if (vmlinuzIn(folder, release) === undefined) {
+  const builtin = join(folder, 'lib/modules', release, 'modules.builtin');
+  if (vmlinuzIn(folder, release) === undefined || !existsSync(builtin)) {
     throw new RxError('RXS_LAB', {
       doing: 'unpacking the kernel',
       subject: image,
-      why: `it has no kernel image for ${release}`,
+      why: `${parts.join(', ')} have no kernel image or no modules.builtin for ${release}`,
       hint: 'report it: Debian has changed how it splits its kernel packages',
     });
   }
