@@ -77,7 +77,7 @@ export class Summary {
       outOfOrder: this.outOfOrder,
       lost: ledger.total(),
       packetsLost: ledger.total(PACKET_LOSS),
-      losses: ledger.list().map((loss) => ({ ...loss, cpu: loss.cpu < 0 ? null : loss.cpu })),
+      losses: ledger.list().map(({ cause, cpu, count }) => ({ cause, cpu: cpu < 0 ? null : cpu, count })),
     };
   }
 }

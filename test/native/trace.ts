@@ -56,6 +56,8 @@ export class RunningTrace {
     const end = performance.now() + 15_000;
     for (let links = 0, steady = 0; statSync(this.path).size === 0 && steady < 5; ) {
       if (performance.now() > end || this.child.exitCode !== null) {
+        this.kill('SIGKILL');
+        await this.ended();
         throw new Error(`the trace did not start: ${this.stderr || 'nothing after 15 s'}`);
       }
       await new Promise((resolve) => setTimeout(resolve, 40));
