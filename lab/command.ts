@@ -99,7 +99,12 @@ function forwardInterrupts(guest: Guest, command: Running): () => void {
 
 /** Boots, runs the command with its output passed on live, returns its exit code. Throws RXS_LAB*. */
 export function runInLab(wish: LabCommand): Promise<number> {
-  const options = { ...wish.guest, lifeTime: wish.timeout + 60, say: toStderr };
+  const options: GuestOptions = {
+    ...wish.guest,
+    lifeTime: wish.timeout + 60,
+    interrupts: 'caller',
+    say: toStderr,
+  };
   return withGuest(options, async (guest) => {
     const { inject } = wish;
     if (inject?.kind.startsWith('udp')) await startSink(guest, { port: inject.port });

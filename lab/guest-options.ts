@@ -24,7 +24,7 @@ export interface GuestOptions {
   readonly bootTimeout?: number;
   /** Seconds after which the guest is ended whatever it does; 900 unless said. */
   readonly lifeTime?: number;
-  /** `caller`: SIGINT is the caller's business and does not end the guest. */
+  /** `caller`: once the guest is ready, SIGINT is the caller's business and does not end it. */
   readonly interrupts?: 'end' | 'caller';
   readonly say?: Say;
 }

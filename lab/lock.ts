@@ -19,7 +19,8 @@ function attempt(file: string): Promise<ChildProcess | undefined> {
     const child = launch(
       'flock',
       [...args, 'echo held; exec cat >/dev/null'],
-      { stdio: ['pipe', 'pipe', 'ignore'] },
+      // Not in our process group: Ctrl-C must not take the lock away while the guest still runs.
+      { stdio: ['pipe', 'pipe', 'ignore'], detached: true },
       reject,
     );
     child.stdout?.once('data', () => resolve(child));

@@ -14,23 +14,25 @@ export interface OpenGuest {
 /** Boots a guest that also ends when this process gets a signal or leaves. Prefer {@link withGuest}. */
 export async function openGuest(options: GuestOptions): Promise<OpenGuest> {
   const guest = new Guest(options);
-  const signals = END_SIGNALS.filter((name) => name !== 'SIGINT' || options.interrupts !== 'caller');
+  let booted = false;
   const onSignal = (signal: NodeJS.Signals): void => {
+    if (signal === 'SIGINT' && booted && options.interrupts === 'caller') return;
     guest.kill();
-    for (const name of signals) process.off(name, onSignal);
+    for (const name of END_SIGNALS) process.off(name, onSignal);
     // Leave as if nobody had listened, unless someone else does.
     if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
   };
   const onExit = (): void => guest.kill();
-  for (const name of signals) process.on(name, onSignal);
+  for (const name of END_SIGNALS) process.on(name, onSignal);
   process.on('exit', onExit);
   const close = async (): Promise<void> => {
     await guest.close();
-    for (const name of signals) process.off(name, onSignal);
+    for (const name of END_SIGNALS) process.off(name, onSignal);
     process.off('exit', onExit);
   };
   try {
     await guest.boot();
+    booted = true;
   } catch (error) {
     await close();
     throw error;
