@@ -53,7 +53,8 @@ static __always_inline void take_from_pending(struct rx_cpu *cpu, u32 ifindex, u
 					      u64 previous_begin, u64 seen)
 {
 	struct rx_open_poll *poll = &cpu->poll;
-	u32 found = 0;
+	u32 found = 0, best = 0;
+	u64 earliest = 0;
 
 #pragma unroll
 	for (u32 i = 0; i < RX_PENDING; i++) {
@@ -71,18 +72,23 @@ static __always_inline void take_from_pending(struct rx_cpu *cpu, u32 ifindex, u
 		 * belong to the next one. */
 		if (!seen && cpu->softirq && slot->cause.isr > cpu->softirq)
 			continue;
-		if (found++)
-			continue;
-		poll->cause = slot->cause;
 		if (slot->cause.isr < previous_begin) {
-			poll->cause.isr = slot->latest_isr;
-			poll->cause.raise = 0;
+			slot->cause.isr = slot->latest_isr;
+			slot->cause.raise = 0;
 		}
-		poll->flags |= RX_POLL_CAUSED;
-		slot->cause.flags = 0;
+		found++;
+		if (!earliest || slot->cause.isr < earliest) {
+			earliest = slot->cause.isr;
+			best = i;
+		}
 	}
-	if (found > 1)
-		poll->flags |= RX_POLL_AMBIGUOUS;
+	if (!found)
+		return;
+	struct rx_pending *slot = &cpu->pending[best & (RX_PENDING - 1)];
+
+	poll->cause = slot->cause;
+	slot->cause.flags = 0;
+	poll->flags |= RX_POLL_CAUSED | (found > 1 ? RX_POLL_AMBIGUOUS : 0);
 }
 
 static __always_inline void open_poll(struct rx_cpu *cpu, u64 start)

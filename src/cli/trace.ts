@@ -32,7 +32,7 @@ export function addTrace(root: Command): void {
         .default('text'),
     )
     .option('--interrupts', 'one line per interrupt instead of one per packet')
-    .option('--buffer <size>', 'ring buffer per CPU: 64KiB to 1GiB', '4MiB')
+    .option('--buffer <size>', 'ring buffer per CPU, 64KiB to 1GiB (default: 4MiB, less with many CPUs)')
     .addHelpText(
       'after',
       `

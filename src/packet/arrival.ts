@@ -74,7 +74,7 @@ export function classify(cursor: PacketCursor): void {
   cursor.n = lane.polls.packets[poll] as number;
   if (((lane.polls.flags[poll] as number) & POLL.CAUSED) === 0) {
     // Without an end of its NAPI's poll before, the interrupt may have come before the hooks were there.
-    cursor.how = Number.isNaN(lane.polls.previousEnd[poll] as number) ? HOW.unknown : HOW.polled;
+    cursor.how = Number.isNaN(lane.polls.previousEnd[poll]) ? HOW.unknown : HOW.polled;
     return;
   }
   // Where packets of the poll are missing, its first one may be among them.

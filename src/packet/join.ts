@@ -65,7 +65,7 @@ export class Joiner {
   /** Stamps a packet, unless it is: a packet that comes by twice (a bridge, a tunnel) keeps its first pass. */
   private stamp(lane: Lane, row: number, column: number, time: number): boolean {
     const times = lane.packets.times[column] as Float64Array;
-    if (!Number.isNaN(times[row] as number)) return false;
+    if (!Number.isNaN(times[row])) return false;
     times[row] = time;
     return true;
   }

@@ -6,6 +6,7 @@ export const LOSS_CAUSES = {
   stage_ring_full: 'the reader was too slow: a later stage of a packet is missing',
   irq_ring_full: 'the reader was too slow: an interrupt or an empty poll is missing',
   recursion: 'a hook ran inside another one on the same CPU: the packet is missing from the output',
+  missed_packet: 'the kernel skipped the program that stamps packets: the packet is missing from the output',
   missed: 'the kernel skipped a program that was running on that CPU already (recursion_misses)',
   map_full:
     'more NAPI instances or pending interrupts than slots: an interrupt could not be tied to its poll',
@@ -15,7 +16,7 @@ export const LOSS_CAUSES = {
 export type LossCause = keyof typeof LOSS_CAUSES;
 
 /** Causes that take whole packets out of the output: seen + these = sent. */
-export const PACKET_LOSS: readonly LossCause[] = ['ring_full', 'recursion'];
+export const PACKET_LOSS: readonly LossCause[] = ['ring_full', 'recursion', 'missed_packet'];
 
 /** One entry: `count` events lost by `cause` on `cpu` between two drains. */
 export interface Loss {

@@ -25,6 +25,11 @@ export interface InterruptRecord {
   readonly napiId: number;
 }
 
+/** When an interrupt began: its entry, or its handler's where the entry is out of reach. */
+export function interruptStart(interrupt: InterruptRecord): number {
+  return Number.isNaN(interrupt.entry) ? interrupt.isr : interrupt.entry;
+}
+
 /** A running session of a method. */
 export interface RecordSource {
   /** CLOCK_MONOTONIC nanoseconds that all times are relative to. */

@@ -241,9 +241,9 @@ export class BpfObject {
     return c.mapFd(this.map(map)) as number;
   }
 
-  /** Detaches all programs; events stop, maps stay readable. */
+  /** Detaches all programs, the last attached first; events stop, maps stay readable. */
   detach(): void {
-    for (const link of this.links.splice(0)) c.destroyLink(link);
+    for (const link of this.links.splice(0).reverse()) c.destroyLink(link);
   }
 
   /** Detaches and frees everything. Safe to call twice. */

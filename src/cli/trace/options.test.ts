@@ -41,7 +41,7 @@ describe('the options of trace', () => {
       clock: 'mono',
       format: 'text',
       interrupts: false,
-      ringBytes: 4 * 1024 * 1024,
+      ringBytes: undefined,
     });
   });
 

@@ -17,7 +17,8 @@ export interface TraceOptions {
   readonly clock: ClockName;
   readonly format: FormatName;
   readonly interrupts: boolean;
-  readonly ringBytes: number;
+  /** Per CPU; undefined: chosen by the number of CPUs. */
+  readonly ringBytes: number | undefined;
 }
 
 const MIN_RING = 65_536;
@@ -86,6 +87,6 @@ export function readOptions(argument: string | undefined, raw: Raw): TraceOption
     clock: text('clock') as ClockName,
     format: text('format') as FormatName,
     interrupts: raw['interrupts'] === true,
-    ringBytes: ringBytes(text('buffer') as string),
+    ringBytes: text('buffer') === undefined ? undefined : ringBytes(text('buffer') as string),
   };
 }

@@ -1,15 +1,13 @@
 /** `rxstamp trace`: start, drain until told to stop, sum up. */
 import { EXIT } from '../../base/errors.js';
-import { Timeline } from '../../base/time.js';
 import { EbpfSession } from '../../method/ebpf/session.js';
 import { PacketCursor } from '../../packet/arrival.js';
 import { IN_FLIGHT_NS, Joiner } from '../../packet/join.js';
-import type { InterruptRecord } from '../../record/source.js';
+import { type InterruptRecord, interruptStart } from '../../record/source.js';
 import { LossLedger } from '../../record/loss.js';
 import { FORMATS } from '../../report/format/index.js';
 import type { Format, TraceMeta } from '../../report/format/format.js';
 import { Summary } from '../../report/summary.js';
-import { clockOffset } from '../../sys/clock.js';
 import { endBy } from '../../sys/end.js';
 import { kernelRelease } from '../../sys/kernel-config.js';
 import { exitNow } from '../../sys/libc.js';
@@ -17,6 +15,7 @@ import { Output } from '../../sys/output.js';
 import { version } from '../../sys/package.js';
 import { checkPrivileges } from './check.js';
 import { type TraceOptions, readOptions } from './options.js';
+import { ShownClock } from './shown-clock.js';
 import { type Target, resolveTarget } from './target.js';
 
 /** How long to sleep between looks into the rings: short while packets come, longer when it is quiet. */
@@ -47,6 +46,7 @@ class Trace {
   private readonly ledger = new LossLedger();
   private readonly cursor = new PacketCursor();
   private readonly joiner: Joiner;
+  private readonly clock: ShownClock;
   private readonly format: Format;
   private readonly options: TraceOptions;
   private readonly session: EbpfSession;
@@ -59,11 +59,10 @@ class Trace {
     this.options = options;
     this.session = session;
     this.joiner = new Joiner(session, options.until);
-    const clock = clockOffset(options.clock);
-    const timeline = new Timeline(session.base, clock.offset);
+    this.clock = new ShownClock(options.clock, session.base);
     const stamped = session.ways.filter((way) => way.hook !== undefined).map((way) => way.stage);
-    this.format = FORMATS[options.format](timeline, stamped);
-    this.output.write(this.format.header(traceMeta(options, target, session, clock.error)));
+    this.format = FORMATS[options.format](this.clock.timeline, stamped);
+    this.output.write(this.format.header(traceMeta(options, target, session, this.clock.error)));
     session.onLoss = (loss) => {
       this.ledger.add(loss);
       this.output.write(this.format.loss(loss));
@@ -81,6 +80,7 @@ class Trace {
         const records = this.session.drain();
         this.summary.records += records;
         this.emit(false);
+        this.clock.follow((note) => void process.stderr.write(`${note}\n`));
         const left = until - this.session.now();
         if (this.full() || this.output.closed || left <= 0) break;
         await this.sleep(Math.min(records > 0 ? BUSY_MS : QUIET_MS, Math.ceil(left / 1e6)));
@@ -134,9 +134,9 @@ class Trace {
 
   private emitInterrupts(final: boolean): void {
     const complete = final ? Number.POSITIVE_INFINITY : this.session.drainedTo - IN_FLIGHT_NS;
-    this.pending.sort((a, b) => a.exit - b.exit);
+    this.pending.sort((a, b) => interruptStart(a) - interruptStart(b));
     const ready = this.pending.filter((interrupt) => interrupt.exit <= complete);
-    this.pending = this.pending.slice(ready.length);
+    this.pending = this.pending.filter((interrupt) => interrupt.exit > complete);
     for (const interrupt of ready) {
       if (this.full()) return;
       this.summary.interrupts++;
@@ -173,7 +173,7 @@ function traceMeta(
     },
     until: options.until,
     ways: session.ways,
-    ringBytesPerCpu: options.ringBytes,
+    ringBytesPerCpu: target.ebpf.ringBytes,
     filter: { irqs, queue, cpus, count, durationNs, interrupts },
     interfaces: target.nics.map((nic) => ({
       name: nic.name,

@@ -14,6 +14,45 @@ export interface Target {
 
 const receives = (irq: NicIrq): boolean => irq.role === 'rx' || irq.role === 'rxtx';
 
+const MIB = 1024 * 1024;
+const DEFAULT_RING = 4 * MIB;
+/** All rings together, unless asked for more: memory that the kernel sets aside for as long as the trace runs. */
+const DEFAULT_TOTAL = 256 * MIB;
+/** What the reader can map in one piece. */
+const MOST_TOTAL = 2048 * MIB;
+
+/**
+ * Ring size per CPU. Rings are there for all possible CPUs, and twice with --interrupts.
+ * @throws RxError RXS_USAGE when they would not fit
+ */
+export function ringSize(asked: number | undefined, cpus: number, interrupts: boolean): number {
+  const rings = interrupts ? cpus * 2 : cpus;
+  if (asked === undefined) {
+    const share = 2 ** Math.floor(Math.log2(DEFAULT_TOTAL / rings));
+    return Math.min(DEFAULT_RING, Math.max(65_536, share));
+  }
+  if (asked * rings <= MOST_TOTAL) return asked;
+  throw new RxError('RXS_USAGE', {
+    doing: 'reading --buffer',
+    subject: `${asked / MIB} MiB`,
+    why: `${rings} rings of it take more than ${MOST_TOTAL / MIB} MiB`,
+    hint: `give at most ${2 ** Math.floor(Math.log2(MOST_TOTAL / rings)) / 1024}KiB`,
+  });
+}
+
+/** Only a receive interrupt brings packets; where no name tells, all may. */
+function checkReceives(owners: readonly { readonly nic: Nic; readonly irq: NicIrq }[]): void {
+  const wrong = owners.find(({ nic, irq }) => !receives(irq) && nic.irqs.some(receives));
+  if (wrong === undefined) return;
+  const good = wrong.nic.irqs.filter(receives).map(({ irq }) => irq);
+  throw new RxError('RXS_USAGE', {
+    doing: 'choosing interrupts of',
+    subject: wrong.nic.name,
+    why: `IRQ ${wrong.irq.irq} (${wrong.irq.actions.join(', ')}) brings no packets`,
+    hint: `its receive interrupts are ${good.join(', ')}; --interrupts shows any interrupt itself`,
+  });
+}
+
 function checkCpus(cpus: readonly number[] | undefined): void {
   const count = possibleCpuCount();
   const wrong = cpus?.find((cpu) => cpu >= count);
@@ -43,7 +82,7 @@ export function resolveTarget(options: TraceOptions): Target {
     until: options.until,
     cpus: options.cpus,
     interrupts: options.interrupts,
-    ringBytes: options.ringBytes,
+    ringBytes: ringSize(options.ringBytes, possibleCpuCount(), options.interrupts),
   };
   if (options.irqs !== undefined && options.irqs.length > 0) {
     const owners = options.irqs.map((irq) => nicOfIrq(irq));
@@ -60,6 +99,7 @@ export function resolveTarget(options: TraceOptions): Target {
         hint: `leave the interface out, or pick from: ${nic.irqs.map(({ irq }) => irq).join(', ') || 'none, it has no interrupts'}`,
       });
     }
+    if (!options.interrupts) checkReceives(owners);
     const [only] = nics;
     if (options.queue !== undefined && only !== undefined) irqsOfQueue(only, options.queue);
     return {

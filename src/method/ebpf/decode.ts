@@ -93,7 +93,7 @@ export class Decoder {
     columns.times[RAISE]![row] = caused ? this.stamp(words, word, C + CAUSE.raise) : Number.NaN;
     const softirq = this.stamp(words, word, POLL_LAYOUT.softirq);
     // An interrupt that came while NET_RX was running: that softirq polls the NAPI too, and none starts for it.
-    const [isr, entry] = [columns.times[ISR]![row]!, columns.times[ENTRY]![row]!];
+    const [isr, entry] = [columns.times[ISR]![row], columns.times[ENTRY]![row]];
     const before = caused && (softirq < isr || softirq < entry);
     columns.times[SOFTIRQ]![row] = before ? Number.NaN : softirq;
     columns.times[POLL_STAGE]![row] = this.stamp(words, word, POLL_LAYOUT.start);

@@ -176,7 +176,8 @@ export class EbpfSession implements RecordSource {
     for (const program of this.plan.programs) {
       const missed = programStats(this.object.programFd(program)).recursionMisses ?? 0;
       const count = missed - (this.missed.get(program) ?? 0);
-      if (count > 0) this.onLoss({ cause: 'missed', cpu: -1, count, from: 0, to: now });
+      const cause = program.startsWith('packet_') ? 'missed_packet' : 'missed';
+      if (count > 0) this.onLoss({ cause, cpu: -1, count, from: 0, to: now });
       this.missed.set(program, missed);
     }
     this.object.detach();

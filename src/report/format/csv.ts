@@ -1,4 +1,5 @@
 /** Comma-separated values with one heading line. Times are whole nanoseconds; stage columns are differences. */
+import { interruptStart } from '../../record/source.js';
 import { HOW_NAMES } from '../../packet/arrival.js';
 import { readFlow } from '../../packet/flow.js';
 import { POLL } from '../../record/lane.js';
@@ -50,7 +51,7 @@ export const csvFormat: FormatMaker = (timeline, stages) => {
       return `${cells.map(cell).join(',')}\n`;
     },
     interrupt(interrupt, number) {
-      const start = Number.isNaN(interrupt.entry) ? interrupt.isr : interrupt.entry;
+      const start = interruptStart(interrupt);
       const cells = [
         number,
         timeline.nanoseconds(start),

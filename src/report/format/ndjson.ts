@@ -3,6 +3,7 @@
  * docs/ndjson.schema.json describe it. Absolute times are whole nanoseconds in strings (they do not fit a double in
  * every clock), differences are integers.
  */
+import { interruptStart } from '../../record/source.js';
 import { GROUNDS, HOW_NAMES, type PacketCursor } from '../../packet/arrival.js';
 import { type Flow, readFlow } from '../../packet/flow.js';
 import { POLL } from '../../record/lane.js';
@@ -55,7 +56,7 @@ export const ndjsonFormat: FormatMaker = (timeline, stages) => {
       );
     },
     interrupt(interrupt, number) {
-      const start = Number.isNaN(interrupt.entry) ? interrupt.isr : interrupt.entry;
+      const start = interruptStart(interrupt);
       const line = {
         type: 'interrupt',
         number,

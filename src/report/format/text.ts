@@ -1,4 +1,5 @@
 /** One line per packet, for people. Deltas are microseconds from the arrival, with all nanoseconds. */
+import { interruptStart } from '../../record/source.js';
 import { deltaText } from '../../base/time.js';
 import { GROUNDS, HOW, HOW_NAMES, type How, type PacketCursor } from '../../packet/arrival.js';
 import { flowText, readFlow } from '../../packet/flow.js';
@@ -100,7 +101,7 @@ export const textFormat: FormatMaker = (timeline, stages) => {
       return `${line}\n`;
     },
     interrupt(interrupt, number) {
-      const start = Number.isNaN(interrupt.entry) ? interrupt.isr : interrupt.entry;
+      const start = interruptStart(interrupt);
       const after = (time: number): string =>
         (Number.isNaN(time) ? '-' : deltaText(time - start)).padStart(DELTA_WIDTH);
       const vector = interrupt.vector === 0 ? '-' : `0x${interrupt.vector.toString(16)}`;

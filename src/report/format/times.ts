@@ -1,4 +1,5 @@
 /** Bare timestamps, one per line: t1, t2, t3, t4… and nothing else. What was lost is in the exit code and on stderr. */
+import { interruptStart } from '../../record/source.js';
 import { TIME_TEXT_BYTES } from '../../base/time.js';
 import type { FormatMaker } from './format.js';
 
@@ -15,8 +16,7 @@ export const timesFormat: FormatMaker = (timeline) => ({
     },
   },
   packet: (cursor) => `${timeline.text(cursor.arrival)}\n`,
-  interrupt: (interrupt) =>
-    `${timeline.text(Number.isNaN(interrupt.entry) ? interrupt.isr : interrupt.entry)}\n`,
+  interrupt: (interrupt) => `${timeline.text(interruptStart(interrupt))}\n`,
   loss: () => '',
   summary: () => '',
 });
