@@ -1,0 +1,162 @@
+/**
+ * What is compared: rxstamp and its peers recording the same stages of the same packets. Each peer at its cheapest: the
+ * kernel filters interrupts and softirqs for it, tracepoints that only our packets reach have no filter, buffers hold all.
+ */
+
+/** Which stages a side records. */
+export type Level = 'entry' | 'arrival' | 'stack';
+
+/** Numbers of the guest that filters need. */
+export interface GuestNumbers {
+  /** Receive interrupt of eth0. */
+  readonly irq: number;
+  /** Its vector. */
+  readonly vector: number;
+}
+
+/** How to tell that a tracer listens. */
+export type Ready = 'output' | 'control' | 'event';
+
+/** One tracer at one level. */
+export interface CountedSide {
+  readonly name: string;
+  readonly level: Level;
+  /** Program that the machine must have. */
+  readonly needs: string;
+  /** Shell command; writes what it records to $data or to standard output (which is $out). */
+  readonly command: (numbers: GuestNumbers) => string;
+  readonly ready: Ready;
+  /** Shell command that prints how many packets the record has, from $data and $out,
+   * since $t0 (seconds of CLOCK_MONOTONIC). */
+  readonly countPackets: string;
+}
+
+const LEVELS: readonly Level[] = ['entry', 'arrival', 'stack'];
+const UNTIL = { entry: 'entry', arrival: 'driver', stack: 'stack' } as const;
+
+/** The kprobe that perf and trace-cmd use for the interrupt's entry. */
+export const KPROBE = 'p:rxbench/entry __common_interrupt vector=%si:u32';
+
+interface Event {
+  readonly name: string;
+  readonly filter: (numbers: GuestNumbers) => string;
+}
+
+const none = (): string => '';
+const ENTRY: Event = { name: 'rxbench:entry', filter: ({ vector }) => `vector==${vector}` };
+const ARRIVAL: readonly Event[] = [
+  ENTRY,
+  { name: 'irq:irq_handler_entry', filter: ({ irq }) => `irq==${irq}` },
+  { name: 'irq:softirq_raise', filter: () => 'vec==3' },
+  { name: 'irq:softirq_entry', filter: () => 'vec==3' },
+  { name: 'net:napi_gro_receive_entry', filter: none },
+  { name: 'napi:napi_poll', filter: none },
+];
+const EVENTS: Readonly<Record<Level, readonly Event[]>> = {
+  entry: [ENTRY],
+  arrival: ARRIVAL,
+  stack: [...ARRIVAL, { name: 'net:netif_receive_skb', filter: none }],
+};
+
+const counted = (level: Level): string => (level === 'entry' ? 'entry' : 'napi_gro_receive_entry');
+
+function rxstamp(level: Level): CountedSide {
+  return {
+    name: `rxstamp --until ${UNTIL[level]}`,
+    level,
+    needs: 'node',
+    command: () =>
+      `node dist/src/cli/main.js trace eth0 --until ${UNTIL[level]} --format times --buffer 64MiB`,
+    ready: 'output',
+    countPackets: `awk -v t=$t0 '$1 > t' $out | wc -l`,
+  };
+}
+
+function perf(level: Level): CountedSide {
+  const events = (numbers: GuestNumbers): string =>
+    EVENTS[level]
+      .map(
+        ({ name, filter }) => `-e ${name}${filter(numbers) === '' ? '' : ` --filter '${filter(numbers)}'`}`,
+      )
+      .join(' ');
+  return {
+    name: 'perf record',
+    level,
+    needs: 'perf',
+    command: (numbers) =>
+      `perf record ${events(numbers)} -a -m 16384 -N -B -D -1 --control fifo:$b/ctl,$b/ack -o $data`,
+    ready: 'control',
+    countPackets: `perf script -i $data -F event 2>/dev/null | grep -c ${counted(level)}`,
+  };
+}
+
+function traceCmd(level: Level): CountedSide {
+  const events = (numbers: GuestNumbers): string =>
+    EVENTS[level]
+      .map(({ name, filter }) => `-e ${name}${filter(numbers) === '' ? '' : ` -f '${filter(numbers)}'`}`)
+      .join(' ');
+  return {
+    name: 'trace-cmd record',
+    level,
+    needs: 'trace-cmd',
+    command: (numbers) => `trace-cmd record ${events(numbers)} -b 65536 -o $data`,
+    ready: 'event',
+    countPackets: `trace-cmd report -i $data 2>/dev/null | grep -c '${counted(level)}:'`,
+  };
+}
+
+const line = (word: string): string => `{ printf("${word} %llu\\n", nsecs); }`;
+
+/** One line per event, as one writes it first. */
+function bpftraceLines(level: Level, { irq, vector }: GuestNumbers): string {
+  const entry = `kprobe:__common_interrupt /arg1 == ${vector}/ ${line('entry')}`;
+  const arrival = [
+    entry,
+    `tracepoint:irq:irq_handler_entry /args->irq == ${irq}/ ${line('isr')}`,
+    `tracepoint:irq:softirq_raise /args->vec == 3/ ${line('raise')}`,
+    `tracepoint:irq:softirq_entry /args->vec == 3/ ${line('softirq')}`,
+    `tracepoint:net:napi_gro_receive_entry ${line('napi_gro_receive_entry')}`,
+    `tracepoint:napi:napi_poll ${line('poll')}`,
+  ];
+  const stack = [...arrival, `tracepoint:net:netif_receive_skb ${line('stack')}`];
+  return { entry: [entry], arrival, stack }[level].join(' ');
+}
+
+/** The times kept in variables, one line per packet: fewer lines, more map work. */
+function bpftraceJoined(level: Level, { irq, vector }: GuestNumbers): string {
+  const rungs = [
+    `kprobe:__common_interrupt /arg1 == ${vector}/ { @entry = nsecs; }`,
+    `tracepoint:irq:irq_handler_entry /args->irq == ${irq}/ { @isr = nsecs; }`,
+    `tracepoint:irq:softirq_raise /args->vec == 3/ { @raise = nsecs; }`,
+    `tracepoint:irq:softirq_entry /args->vec == 3/ { @softirq = nsecs; }`,
+  ];
+  const packet =
+    'tracepoint:net:napi_gro_receive_entry { printf("napi_gro_receive_entry %llu %llu %llu %llu %llu\\n", @entry, @isr, @raise, @softirq, nsecs); }';
+  const poll = `tracepoint:napi:napi_poll ${line('poll')}`;
+  const stack = level === 'stack' ? [`tracepoint:net:netif_receive_skb ${line('stack')}`] : [];
+  return [...rungs, packet, poll, ...stack].join(' ');
+}
+
+function bpftrace(
+  name: string,
+  level: Level,
+  program: (level: Level, numbers: GuestNumbers) => string,
+): CountedSide {
+  return {
+    name,
+    level,
+    needs: 'bpftrace',
+    command: (numbers) => `env BPFTRACE_PERF_RB_PAGES=8192 bpftrace -B full -e '${program(level, numbers)}'`,
+    ready: 'output',
+    countPackets: `awk -v t=$t0 '$1 == "${counted(level)}" && $NF > t * 1e9' $out | wc -l`,
+  };
+}
+
+/** All sides, by level. */
+export const SIDES: readonly CountedSide[] = LEVELS.flatMap((level) => [
+  rxstamp(level),
+  perf(level),
+  traceCmd(level),
+  bpftrace('bpftrace, line per event', level, bpftraceLines),
+  ...(level === 'entry' ? [] : [bpftrace('bpftrace, line per packet', level, bpftraceJoined)]),
+]);
