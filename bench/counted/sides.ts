@@ -26,6 +26,8 @@ export interface CountedSide {
   /** Shell command; writes what it records to $data or to standard output (which is $out). */
   readonly command: (numbers: GuestNumbers) => string;
   readonly ready: Ready;
+  /** True when the reader does its work at the end, not while packets come. */
+  readonly defers: boolean;
   /** Shell command that prints how many packets the record has, from $data and $out,
    * since $t0 (seconds of CLOCK_MONOTONIC). */
   readonly countPackets: string;
@@ -68,6 +70,7 @@ function rxstamp(level: Level): CountedSide {
     command: () =>
       `node dist/src/cli/main.js trace eth0 --until ${UNTIL[level]} --format times --buffer 64MiB`,
     ready: 'output',
+    defers: false,
     countPackets: `awk -v t=$t0 '$1 > t' $out | wc -l`,
   };
 }
@@ -86,6 +89,7 @@ function perf(level: Level): CountedSide {
     command: (numbers) =>
       `perf record ${events(numbers)} -a -m 16384 -N -B -D -1 --control fifo:$b/ctl,$b/ack -o $data`,
     ready: 'control',
+    defers: true,
     countPackets: `perf script -i $data -F event 2>/dev/null | grep -c ${counted(level)}`,
   };
 }
@@ -101,6 +105,7 @@ function traceCmd(level: Level): CountedSide {
     needs: 'trace-cmd',
     command: (numbers) => `trace-cmd record ${events(numbers)} -b 65536 -o $data`,
     ready: 'event',
+    defers: true,
     countPackets: `trace-cmd report -i $data 2>/dev/null | grep -c '${counted(level)}:'`,
   };
 }
@@ -148,15 +153,22 @@ function bpftrace(
     needs: 'bpftrace',
     command: (numbers) => `env BPFTRACE_PERF_RB_PAGES=8192 bpftrace -B full -e '${program(level, numbers)}'`,
     ready: 'output',
+    defers: false,
     countPackets: `awk -v t=$t0 '$1 == "${counted(level)}" && $NF > t * 1e9' $out | wc -l`,
   };
 }
 
+function sidesOf(level: Level): CountedSide[] {
+  const sides = [
+    rxstamp(level),
+    perf(level),
+    traceCmd(level),
+    bpftrace('bpftrace, line per event', level, bpftraceLines),
+  ];
+  // With one event per packet both are the same.
+  if (level !== 'entry') sides.push(bpftrace('bpftrace, line per packet', level, bpftraceJoined));
+  return sides;
+}
+
 /** All sides, by level. */
-export const SIDES: readonly CountedSide[] = LEVELS.flatMap((level) => [
-  rxstamp(level),
-  perf(level),
-  traceCmd(level),
-  bpftrace('bpftrace, line per event', level, bpftraceLines),
-  ...(level === 'entry' ? [] : [bpftrace('bpftrace, line per packet', level, bpftraceJoined)]),
-]);
+export const SIDES: readonly CountedSide[] = LEVELS.flatMap(sidesOf);
