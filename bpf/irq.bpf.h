@@ -30,6 +30,31 @@ int BPF_PROG(irq_enter)
 	return 0;
 }
 
+/* One interrupt into its ring. `exit` is 0 where the end of the handler is not asked for. */
+static __always_inline void write_irq(struct rx_cpu *cpu, u32 id, u64 exit)
+{
+	u32 ring = rx.possible_cpus + id;
+	struct rx_irq *record =
+	    ring_reserve(ring, cpu->irq_head, &cpu->irq_tail_seen, sizeof(*record), 0);
+
+	if (!record) {
+		cpu->loss.irqs_ring_full++;
+		return;
+	}
+	record->kind = RX_IRQ;
+	record->flags = 0;
+	record->size = sizeof(*record);
+	record->irq = cpu->current.irq;
+	record->entry = cpu->current.entry;
+	record->claim = cpu->current.claim;
+	record->isr = cpu->current.isr;
+	record->exit = exit;
+	record->vector = cpu->current.vector;
+	record->cpu = id;
+	record->scheduled = cpu->scheduled;
+	ring_commit(&cpu->irq_head, sizeof(*record));
+}
+
 /* The interrupt gets its name. Everything that is not wanted ends here. */
 static __always_inline int claim(u64 now, u32 irq, u32 vector)
 {
@@ -53,6 +78,8 @@ static __always_inline int claim(u64 now, u32 irq, u32 vector)
 	cpu->current.cpu = id;
 	cpu->scheduled = 0;
 	cpu->active = 1;
+	if (rx.interrupts && !rx.exit_hooked && (!rx.cpu_only || cpu->on))
+		write_irq(cpu, id, 0);
 	return 0;
 }
 
@@ -156,33 +183,9 @@ int BPF_PROG(isr_entry, int irq, struct irqaction *action)
 		cpu->scheduled = 0;
 		cpu->active = 1;
 	}
-	if (!rx.prep_hooked)
+	if (!rx.prep_hooked && !rx.interrupts)
 		pend(cpu, filter);
 	return 0;
-}
-
-static __always_inline void write_irq(struct rx_cpu *cpu, u32 id, u64 now)
-{
-	u32 ring = rx.possible_cpus + id;
-	struct rx_irq *record =
-	    ring_reserve(ring, cpu->irq_head, &cpu->irq_tail_seen, sizeof(*record), 0);
-
-	if (!record) {
-		cpu->loss.irqs_ring_full++;
-		return;
-	}
-	record->kind = RX_IRQ;
-	record->flags = 0;
-	record->size = sizeof(*record);
-	record->irq = cpu->current.irq;
-	record->entry = cpu->current.entry;
-	record->claim = cpu->current.claim;
-	record->isr = cpu->current.isr;
-	record->exit = now;
-	record->vector = cpu->current.vector;
-	record->cpu = id;
-	record->scheduled = cpu->scheduled;
-	ring_commit(&cpu->irq_head, sizeof(*record));
 }
 
 SEC("tp_btf/irq_handler_exit")

@@ -30,6 +30,11 @@ export function interruptStart(interrupt: InterruptRecord): number {
   return Number.isNaN(interrupt.entry) ? interrupt.isr : interrupt.entry;
 }
 
+/** The last time known of an interrupt: the end of its handler, or less where that was not asked for. */
+export function interruptEnd({ entry, claim, isr, exit }: InterruptRecord): number {
+  return [exit, isr, claim, entry].find((time) => !Number.isNaN(time)) ?? Number.NaN;
+}
+
 /** A running session of a method. */
 export interface RecordSource {
   /** CLOCK_MONOTONIC nanoseconds that all times are relative to. */

@@ -48,9 +48,11 @@ export class Summary {
     if (none > 0) how.push(`${none} without an interrupt`);
     if (unknown > 0) how.push(`${unknown} unmatched`);
     const lost = ledger.total();
-    const parts = [`${this.packets} packet${this.packets === 1 ? '' : 's'} stamped`];
-    if (this.packets > 0) parts.push(how.join(', '));
-    if (this.interrupts > 0) parts.push(`${this.interrupts} interrupts`);
+    const some = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
+    const parts: string[] = [];
+    if (this.packets > 0) parts.push(`${some(this.packets, 'packet')} stamped`, how.join(', '));
+    if (this.interrupts > 0) parts.push(some(this.interrupts, 'interrupt'));
+    if (parts.length === 0) parts.push('0 packets stamped');
     if (this.ambiguous > 0) parts.push(`${this.ambiguous} whose interrupt is one of several`);
     if (this.outOfOrder > 0) parts.push(`${this.outOfOrder} with stamps out of order`);
     parts.push(`${lost} lost`);

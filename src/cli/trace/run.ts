@@ -3,7 +3,7 @@ import { EXIT } from '../../base/errors.js';
 import { EbpfSession } from '../../method/ebpf/session.js';
 import { PacketCursor } from '../../packet/arrival.js';
 import { IN_FLIGHT_NS, Joiner } from '../../packet/join.js';
-import { type InterruptRecord, interruptStart } from '../../record/source.js';
+import { type InterruptRecord, interruptEnd, interruptStart } from '../../record/source.js';
 import { LossLedger } from '../../record/loss.js';
 import { FORMATS } from '../../report/format/index.js';
 import type { Format, TraceMeta } from '../../report/format/format.js';
@@ -135,8 +135,8 @@ class Trace {
   private emitInterrupts(final: boolean): void {
     const complete = final ? Number.POSITIVE_INFINITY : this.session.drainedTo - IN_FLIGHT_NS;
     this.pending.sort((a, b) => interruptStart(a) - interruptStart(b));
-    const ready = this.pending.filter((interrupt) => interrupt.exit <= complete);
-    this.pending = this.pending.filter((interrupt) => interrupt.exit > complete);
+    const ready = this.pending.filter((interrupt) => interruptEnd(interrupt) <= complete);
+    this.pending = this.pending.filter((interrupt) => interruptEnd(interrupt) > complete);
     for (const interrupt of ready) {
       if (this.full()) return;
       this.summary.interrupts++;

@@ -114,6 +114,14 @@ export function resolveTarget(options: TraceOptions): Target {
     };
   }
   const nic = resolveNic(options.interface ?? defaultRouteInterface());
+  if (options.interrupts && nic.irqs.length === 0) {
+    throw new RxError('RXS_USAGE', {
+      doing: 'showing interrupts of',
+      subject: nic.name,
+      why: nic.noIrqs ?? 'it has none',
+      hint: 'leave --interrupts out to see its packets, or name an interface with interrupts (rxstamp irqs)',
+    });
+  }
   const all = receivingIrqs(nic);
   const ofQueue = options.queue === undefined ? [] : irqsOfQueue(nic, options.queue).filter(receives);
   return {

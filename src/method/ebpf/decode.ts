@@ -137,7 +137,7 @@ export class Decoder {
       entry: this.stamp(words, word, IRQ.entry),
       claim: this.stamp(words, word, IRQ.claim),
       isr: this.stamp(words, word, IRQ.isr),
-      exit: this.time(words, word, IRQ.exit),
+      exit: this.stamp(words, word, IRQ.exit),
       napiId: words[word + IRQ.scheduled / 4] as number,
     };
   }

@@ -58,9 +58,12 @@ describe('a full kernel', () => {
   });
 
   it('ends an interrupt by its exit when there is a record per interrupt', () => {
-    const chosenInterrupts = plan(request({ until: 'entry', interrupts: true }), all, true);
-    expect(chosenInterrupts.exitHooked).toBe(true);
-    expect(sorted(chosenInterrupts)).toEqual(expect.arrayContaining(['isr_entry', 'isr_exit']));
+    const entries = plan(request({ until: 'entry', interrupts: true }), all, true);
+    expect(entries.exitHooked).toBe(false);
+    expect(sorted(entries)).toEqual(['irq_enter', 'irq_vector']);
+    const handlers = plan(request({ until: 'stack', interrupts: true }), all, true);
+    expect(handlers.exitHooked).toBe(true);
+    expect(sorted(handlers)).toEqual(['irq_enter', 'irq_vector', 'isr_entry', 'isr_exit', 'napi_prep']);
   });
 
   it('stamps the stack only when asked', () => {

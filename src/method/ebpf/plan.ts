@@ -77,8 +77,35 @@ function needed(stage: StageName, request: PlanRequest): boolean {
   return stage === 'raise' || stage === 'poll';
 }
 
+/**
+ * Interrupts alone: what comes after the handler costs nothing. With `--until entry` a single record is written where the
+ * interrupt gets its name, and the end of the handler is not hooked either.
+ */
+function planInterrupts(request: PlanRequest, probe: HookProbe): Plan {
+  const asked = (name: StageName): boolean => stageIndex(name) <= stageIndex(request.until);
+  const programs = new Set<string>();
+  const ways: StageWay[] = [];
+  for (const stage of STAGES.slice(0, stageIndex('raise') + 1)) {
+    // Without a hook on the entry the handler is where an interrupt begins.
+    const first = stage.name === 'isr' && !programs.has('irq_vector') && !programs.has('irq_edge');
+    if (!asked(stage.name) && !first) continue;
+    const { way, hooks, reasons } = choose(stage.ways, probe);
+    // The softirq raised in the handler names no NAPI instance: nothing of it is shown.
+    if (stage.name !== 'raise' || way?.hooks[0]?.program === 'napi_prep') {
+      for (const { program } of hooks) programs.add(program);
+    }
+    ways.push({ stage: stage.name, hook: way?.label, reasons });
+  }
+  const entryHooked = programs.has('irq_vector') || programs.has('irq_edge');
+  const exitHooked = programs.has('isr_entry');
+  if (exitHooked) programs.add(EXIT.program);
+  const prepHooked = programs.has('napi_prep');
+  return { programs: [...programs], ways, entryHooked, prepHooked, exitHooked, softirqExitHooked: false };
+}
+
 /** Decides what to load. */
 export function plan(request: PlanRequest, probe: HookProbe, hasPreemptCount: boolean): Plan {
+  if (request.interrupts && request.hasIrqs) return planInterrupts(request, probe);
   const rungs = new Set<string>();
   const perPacket: string[] = [];
   const ways: StageWay[] = [];
@@ -106,8 +133,8 @@ export function plan(request: PlanRequest, probe: HookProbe, hasPreemptCount: bo
     return { programs: perPacket, ways, ...none };
   }
   // Without a hook on NAPI scheduling the handler's entry is what is remembered.
-  if (!prepHooked || !entryHooked || request.interrupts) rungs.add('isr_entry');
-  const exitHooked = request.interrupts || !entryHooked || !prepHooked || !hasPreemptCount;
+  if (!prepHooked || !entryHooked) rungs.add('isr_entry');
+  const exitHooked = !entryHooked || !prepHooked || !hasPreemptCount;
   if (exitHooked) rungs.add(EXIT.program);
   const startHooked = rungs.has('napi_poll_start');
   const softirqExitHooked = rungs.has('softirq_entry') && !(startHooked && hasPreemptCount);
