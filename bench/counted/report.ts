@@ -56,7 +56,8 @@ function reader({ side, runs }: SideResult, live: number): number {
 function row(result: SideResult, all: CountedResult, cheapestPeer: number): string[] {
   const { side, runs } = result;
   const worked = runs.filter((run): run is SideRun => typeof run !== 'string');
-  if (worked.length === 0) return [side.name, `not measured: ${runs.join('; ')}`];
+  const reasons = runs.filter((run): run is string => typeof run === 'string');
+  if (worked.length === 0) return [side.name, `not measured: ${reasons.join('; ')}`];
   const costs = sideCosts(result, all.untraced, all.size.burst);
   const column = (pick: (cost: Costs) => number): Spread => spread(costs.map(pick));
   const own = column((cost) => cost.packetWithIrq);

@@ -62,13 +62,13 @@ const EVENTS: Readonly<Record<Level, readonly Event[]>> = {
 
 const counted = (level: Level): string => (level === 'entry' ? 'entry' : 'napi_gro_receive_entry');
 
-function rxstamp(level: Level): CountedSide {
+function rxstamp(level: Level, more = ''): CountedSide {
+  const words = `${more}--until ${UNTIL[level]}`;
   return {
-    name: `rxstamp --until ${UNTIL[level]}`,
+    name: `rxstamp ${words}`,
     level,
     needs: 'node',
-    command: () =>
-      `node dist/src/cli/main.js trace eth0 --until ${UNTIL[level]} --format times --buffer 64MiB`,
+    command: () => `node dist/src/cli/main.js trace eth0 ${words} --format times --buffer 64MiB`,
     ready: 'output',
     defers: false,
     countPackets: `awk -v t=$t0 '$1 > t' $out | wc -l`,
@@ -160,6 +160,8 @@ function bpftrace(
 
 function sidesOf(level: Level): CountedSide[] {
   const sides = [
+    // Interrupts alone are what the peers record at this level.
+    ...(level === 'entry' ? [rxstamp(level, '--interrupts ')] : []),
     rxstamp(level),
     perf(level),
     traceCmd(level),
