@@ -1,8 +1,9 @@
 #!/bin/sh
-# Makes a fresh clone ready: sh scripts/setup.sh [lab] [bench]
+# Makes a fresh clone ready: sh scripts/setup.sh [lab] [test] [bench]
 #
 #   (nothing)  npm packages, the compiler for BPF, the build
 #   lab        also a kernel and a QEMU for guests, unpacked in the cache folder (nothing of them is installed)
+#   test       also a C compiler and the C formatter, for the tests of the kernel side
 #   bench      also the tools rxstamp is measured against
 #
 # Needs Node and, where Debian packages are missing, root or sudo. Run it as often as you like: what is there is left
@@ -18,13 +19,15 @@ fail() {
 have() { command -v "$1" >/dev/null 2>&1; }
 
 lab=0
+tests=0
 bench=0
 for word in "$@"; do
 	case $word in
 	lab) lab=1 ;;
+	test) tests=1 ;;
 	bench) bench=1 ;;
 	*)
-		say "unknown word \"$word\"; use: sh scripts/setup.sh [lab] [bench]"
+		say "unknown word \"$word\"; use: sh scripts/setup.sh [lab] [test] [bench]"
 		exit 2
 		;;
 	esac
@@ -61,14 +64,18 @@ if [ "$lab" = 1 ]; then
 	have zstd || want zstd
 	have bpftrace || want bpftrace
 fi
-if [ "$bench" = 1 ]; then
+if [ "$tests" = 1 ] || [ "$bench" = 1 ]; then
 	have gcc || want gcc
 	have_file /usr/include/stdio.h || want libc6-dev
+fi
+if [ "$tests" = 1 ]; then
+	have clang-format-14 || want clang-format-14
+fi
+if [ "$bench" = 1 ]; then
 	have perf || want linux-perf
 	have bpftrace || want bpftrace
 	have trace-cmd || want trace-cmd
 fi
-# clang-format only matters to those who change bpf/; it is taken along when packages are installed anyway.
 missing=$(printf '%s\n' $missing | sort -u | tr '\n' ' ')
 
 as_root() {
@@ -83,7 +90,6 @@ if [ -n "${missing% }" ]; then
 	if [ "$(id -u)" != 0 ] && ! have sudo; then
 		fail "these packages are missing, and this is neither root nor is there sudo. Run as root: apt-get install $missing"
 	fi
-	have clang-format-14 || { apt-cache show clang-format-14 >/dev/null 2>&1 && missing="$missing clang-format-14"; }
 	say "installing Debian packages: $missing"
 	install() { as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing >&2; }
 	install || {
