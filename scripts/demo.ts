@@ -27,8 +27,8 @@ async function showArrivals(guest: Guest): Promise<string[]> {
   });
   for await (const line of trace.lines()) if (/^\s*#\s+arrival/.test(line)) break;
   // One at a time, then three at once: their own interrupts, then a batch.
-  await guest.injector.send(udpFlows({ count: 8, flows: 4 }), { gapUs: 40_000 });
-  await guest.injector.send(udpFlows({ count: 6, flows: 2 }), { burst: 3, gapUs: 60_000 });
+  await guest.injector.send(udpFlows({ count: 8, flows: 8 }), { gapUs: 40_000 });
+  await guest.injector.send(udpFlows({ count: 6, flows: 6 }), { burst: 3, gapUs: 60_000 });
   await guest.injector.send(udpFlows({ count: 4, flows: 4, version: 6 }), { gapUs: 40_000 });
   await pause(500);
   trace.kill('SIGINT');
