@@ -18,6 +18,7 @@ const HEAD = `
 b=/run/rxbench; out=$b/out; data=$b/data; cg=/sys/fs/cgroup/rxbench; loop=dist/bench/load/loop
 fail() { echo "fail $*"; exit 1; }
 packets() { cat /sys/class/net/${IFACE}/statistics/rx_packets; }
+irqs() { sed -n 's/^ *[0-9]*: *\\([0-9]*\\).*${IFACE}-rx-0$/\\1/p' /proc/interrupts; }
 `;
 
 /** Settings of the guest's NIC, once: no throttling, room for all frames, segmentation by the kernel and not by QEMU. */
@@ -89,7 +90,7 @@ pid=$(cat $b/pid)
 echo "started $(usage)"
 # Asleep: what is counted is the kernel's side alone.
 kill -STOP -$pid; sleep 0.2
-before=$(packets); t0=$(cut -d' ' -f1 /proc/uptime)
+before=$(packets); irqs=$(irqs); t0=$(cut -d' ' -f1 /proc/uptime)
 ${loads(size)}
 kill -CONT -$pid; sleep 1
 ${
@@ -99,12 +100,13 @@ u0=$(usage); sleep 1; u1=$(usage); echo "idle $((u1-u0))"
 $loop ${IFACE} ${size.live} 1 64 >$b/live; sleep 1; u2=$(usage); echo "live $((u2-u1))"`
     : ''
 }
-after=$(packets); u3=$(usage)
+after=$(packets); irqs=$(($(irqs)-irqs)); u3=$(usage)
 kill -INT $pid
 wait $job; echo "code $?"
 u4=$(usage); echo "exit $((u4-u3))"
 echo "sent $((after-before))"
-echo "listed $(${side.countPackets})"
+echo "interrupts $irqs"
+echo "listed $(${side.countRecord})"
 tail -n 3 $b/err | sed 's/^/says /'
 rmdir $cg
 rm -rf $b

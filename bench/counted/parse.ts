@@ -19,8 +19,9 @@ export interface SideRun {
   readonly single: Load;
   readonly burst: Load;
   readonly spin: Load;
-  /** Packets since the tracer listened, and how many of them its record has. */
+  /** Packets and receive interrupts since the tracer listened, and what its record has of what it counts. */
   readonly sent?: number;
+  readonly interrupts?: number;
   readonly listed?: number;
   /** Reader: instructions in one idle second, while the live packets came (with a second of rest), and to end. */
   readonly idle?: number;
@@ -78,6 +79,7 @@ export function parseRun(text: string): SideRun | string {
     burst: load(burst),
     spin: load(spin),
     ...scaled('sent', 1),
+    ...scaled('interrupts', 1),
     ...scaled('listed', 1),
     ...scaled('idle', PER_US),
     ...scaled('live', PER_US),

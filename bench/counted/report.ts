@@ -36,6 +36,9 @@ function exact({ median, min, max }: Spread): string {
   return low === high ? count(low) : `${count(median)} (${count(low)}-${count(high)})`;
 }
 
+/** What a side's record should have. */
+const due = (side: CountedSide): 'sent' | 'interrupts' => (side.counts === 'packets' ? 'sent' : 'interrupts');
+
 /** Costs of each run of a side that worked. */
 export function sideCosts(result: SideResult, untraced: readonly SideRun[], burst: number): Costs[] {
   return result.runs.flatMap((run, index) => {
@@ -62,7 +65,7 @@ function row(result: SideResult, all: CountedResult, cheapestPeer: number): stri
   const column = (pick: (cost: Costs) => number): Spread => spread(costs.map(pick));
   const own = column((cost) => cost.packetWithIrq);
   const spent = reader(result, all.size.live);
-  const sent = worked.reduce((sum, run) => sum + (run.sent ?? Number.NaN), 0);
+  const sent = worked.reduce((sum, run) => sum + (run[due(side)] ?? Number.NaN), 0);
   const listed = worked.reduce((sum, run) => sum + (run.listed ?? Number.NaN), 0);
   return [
     side.name,
@@ -86,7 +89,7 @@ const HEADING = [
   'of untraced',
   'vs best peer',
   'reader/packet',
-  'seen/sent',
+  'seen/due',
 ];
 
 function levelTable(level: Level, all: CountedResult): string {
@@ -104,7 +107,8 @@ function notes(all: CountedResult): string[] {
     runs.flatMap((run, index) => {
       const where = `${side.level}, ${side.name}, run ${index + 1}`;
       if (typeof run === 'string') return [`${where}: not measured: ${run}`];
-      const { single, burst, sent, listed } = run;
+      const { single, burst, listed } = run;
+      const sent = run[due(side)];
       const loads = [single, burst].filter(({ rxIrqs, rounds }) => {
         const times = Object.values(rounds).reduce((sum, value) => sum + value, 0);
         return rxIrqs !== times;
@@ -113,7 +117,7 @@ function notes(all: CountedResult): string[] {
         ...loads.map(
           ({ rxIrqs, packets }) => `${where}: ${rxIrqs} interrupts for ${packets} packets, not one per burst`,
         ),
-        ...(sent === listed ? [] : [`${where}: ${listed} of ${sent} packets in its record`]),
+        ...(sent === listed ? [] : [`${where}: ${listed} of ${sent} ${side.counts} in its record`]),
       ];
     }),
   );

@@ -28,9 +28,11 @@ export interface CountedSide {
   readonly ready: Ready;
   /** True when the reader does its work at the end, not while packets come. */
   readonly defers: boolean;
-  /** Shell command that prints how many packets the record has, from $data and $out,
+  /** What its record is counted in. */
+  readonly counts: 'packets' | 'interrupts';
+  /** Shell command that prints how many of these the record has, from $data and $out,
    * since $t0 (seconds of CLOCK_MONOTONIC). */
-  readonly countPackets: string;
+  readonly countRecord: string;
 }
 
 const LEVELS: readonly Level[] = ['entry', 'arrival', 'stack'];
@@ -71,7 +73,8 @@ function rxstamp(level: Level, more = ''): CountedSide {
     command: () => `node dist/src/cli/main.js trace eth0 ${words} --format times --buffer 64MiB`,
     ready: 'output',
     defers: false,
-    countPackets: `awk -v t=$t0 '$1 > t' $out | wc -l`,
+    counts: 'packets',
+    countRecord: `awk -v t=$t0 '$1 > t' $out | wc -l`,
   };
 }
 
@@ -90,7 +93,8 @@ function perf(level: Level): CountedSide {
       `perf record ${events(numbers)} -a -m 16384 -N -B -D -1 --control fifo:$b/ctl,$b/ack -o $data`,
     ready: 'control',
     defers: true,
-    countPackets: `perf script -i $data -F event 2>/dev/null | grep -c ${counted(level)}`,
+    counts: level === 'entry' ? 'interrupts' : 'packets',
+    countRecord: `perf script -i $data -F event 2>/dev/null | grep -c ${counted(level)}`,
   };
 }
 
@@ -106,7 +110,8 @@ function traceCmd(level: Level): CountedSide {
     command: (numbers) => `trace-cmd record ${events(numbers)} -b 65536 -o $data`,
     ready: 'event',
     defers: true,
-    countPackets: `trace-cmd report -i $data 2>/dev/null | grep -c '${counted(level)}:'`,
+    counts: level === 'entry' ? 'interrupts' : 'packets',
+    countRecord: `trace-cmd report -i $data 2>/dev/null | grep -c '${counted(level)}:'`,
   };
 }
 
@@ -154,7 +159,8 @@ function bpftrace(
     command: (numbers) => `env BPFTRACE_PERF_RB_PAGES=8192 bpftrace -B full -e '${program(level, numbers)}'`,
     ready: 'output',
     defers: false,
-    countPackets: `awk -v t=$t0 '$1 == "${counted(level)}" && $NF > t * 1e9' $out | wc -l`,
+    counts: level === 'entry' ? 'interrupts' : 'packets',
+    countRecord: `awk -v t=$t0 '$1 == "${counted(level)}" && $NF > t * 1e9' $out | wc -l`,
   };
 }
 
