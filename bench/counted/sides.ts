@@ -73,7 +73,7 @@ function rxstamp(level: Level, more = ''): CountedSide {
     command: () => `node dist/src/cli/main.js trace eth0 ${words} --format times --buffer 64MiB`,
     ready: 'output',
     defers: false,
-    counts: 'packets',
+    counts: more === '' ? 'packets' : 'interrupts',
     countRecord: `awk -v t=$t0 '$1 > t' $out | wc -l`,
   };
 }
