@@ -149,6 +149,10 @@ async function main(): Promise<void> {
   const commands = Object.fromEntries(
     options.sides.map((side) => [`${side.level}: ${side.name}`, side.command({ irq: 31, vector: 44 })]),
   );
+  if (options.output === undefined && options.sides.length < SIDES.length) {
+    say('not all sides: written nowhere without --output');
+    return;
+  }
   say(`written to ${writeResult('counted', release, { ...result, commands }, options.output)}`);
 }
 
