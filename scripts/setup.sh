@@ -70,6 +70,8 @@ if [ "$tests" = 1 ] || [ "$bench" = 1 ]; then
 fi
 if [ "$tests" = 1 ]; then
 	have clang-format-14 || want clang-format-14
+	have sysctl || want procps
+	have cpio || want cpio
 fi
 if [ "$bench" = 1 ]; then
 	have perf || want linux-perf

@@ -73,26 +73,22 @@ class Trace {
   async run(): Promise<number> {
     const stop = (): void => this.stop();
     const until = this.session.now() + (this.options.durationNs ?? Number.POSITIVE_INFINITY);
+    // Never taken off again: a signal during or behind the last lines must not cost the summary or the exit code.
     process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop);
-    try {
-      this.output.flush();
-      while (!this.stopping) {
-        const records = this.session.drain();
-        this.summary.records += records;
-        this.emit(false);
-        this.clock.follow((note) => void process.stderr.write(`${note}\n`));
-        const left = until - this.session.now();
-        if (this.full() || this.output.closed || left <= 0) break;
-        await this.sleep(Math.min(records > 0 ? BUSY_MS : QUIET_MS, Math.ceil(left / 1e6)));
-      }
-      this.session.stop();
-      this.summary.records += this.session.drain();
-      this.emit(true);
-      this.finish();
-    } finally {
-      // Not earlier: a signal during the last lines must not cost the summary.
-      process.off('SIGINT', stop).off('SIGTERM', stop).off('SIGHUP', stop);
+    this.output.flush();
+    while (!this.stopping) {
+      const records = this.session.drain();
+      this.summary.records += records;
+      this.emit(false);
+      this.clock.follow((note) => void process.stderr.write(`${note}\n`));
+      const left = until - this.session.now();
+      if (this.full() || this.output.closed || left <= 0) break;
+      await this.sleep(Math.min(records > 0 ? BUSY_MS : QUIET_MS, Math.ceil(left / 1e6)));
     }
+    this.session.stop();
+    this.summary.records += this.session.drain();
+    this.emit(true);
+    this.finish();
     return this.ledger.total() > 0 ? EXIT.loss : EXIT.ok;
   }
 
