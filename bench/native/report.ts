@@ -80,18 +80,21 @@ function sidesTable(runs: readonly Run[]): string {
   return textTable([heading, ...rows]);
 }
 
+/** One line per flood that was not seen packet by packet. */
 function lossLines(runs: readonly Run[]): string[] {
   return runs.flatMap((run) => {
-    if ('notMeasured' in run) return [`round ${run.round}, ${run.side}: not measured: ${run.notMeasured}`];
-    const wrong =
-      run.received === run.sent
-        ? []
-        : [`round ${run.round}, ${run.side}: sent ${run.sent}, but the interface received ${run.received}`];
-    const loss =
-      run.lost === undefined || run.lost === 0
-        ? []
-        : [`round ${run.round}, ${run.side}: ${run.lost} of ${run.sent} not seen; it says: ${run.says}`];
-    return [...wrong, ...loss];
+    const where = `round ${run.round}, ${run.side}`;
+    if ('notMeasured' in run) return [`${where}: not measured: ${run.notMeasured}`];
+    const { sent, received, lost = 0, says = '' } = run;
+    const lines = received === sent ? [] : [`${where}: sent ${sent}, but the interface received ${received}`];
+    if (lost < 0)
+      lines.push(`${where}: ${-lost} more in its record than were sent: not packets of the flood`);
+    // Its closing words about loss are enough.
+    if (lost > 0)
+      lines.push(
+        `${where}: ${lost} of ${sent} not seen; it says: ${says.slice(Math.max(0, says.indexOf('lost ')))}`,
+      );
+    return lines;
   });
 }
 
