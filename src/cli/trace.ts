@@ -32,7 +32,10 @@ export function addTrace(root: Command): void {
         .default('text'),
     )
     .option('--interrupts', 'one line per interrupt instead of one per packet')
-    .option('--buffer <size>', 'ring buffer per CPU, 64KiB to 1GiB (default: 4MiB, less with many CPUs)')
+    .option(
+      '--buffer <size>',
+      'ring buffer per CPU, 64KiB to 1GiB (default: 16MiB, less on more than 16 CPUs)',
+    )
     .addHelpText(
       'after',
       `

@@ -15,7 +15,7 @@ export interface Target {
 const receives = (irq: NicIrq): boolean => irq.role === 'rx' || irq.role === 'rxtx';
 
 const MIB = 1024 * 1024;
-const DEFAULT_RING = 4 * MIB;
+const DEFAULT_RING = 16 * MIB;
 /** All rings together, unless asked for more: memory that the kernel sets aside for as long as the trace runs. */
 const DEFAULT_TOTAL = 256 * MIB;
 /** What the reader can map in one piece. */
