@@ -15,6 +15,9 @@ export interface NativeResult {
   readonly replay: ReplayCost;
 }
 
+/** Part of a flood's packets from which others' matter. */
+const DISTURBED = 0.001;
+
 const three = (values: Spread, show: (value: number) => string): string =>
   `${show(values.median)} (${show(values.min)}-${show(values.max)})`;
 const digits =
@@ -91,11 +94,19 @@ function lossLines(runs: readonly Run[]): string[] {
       lines.push(`${where}: ${-lost} more in its record than were sent: not packets of the flood`);
     // Its closing words about loss are enough.
     if (lost > 0)
-      lines.push(
-        `${where}: ${lost} of ${sent} not seen; it says: ${says.slice(Math.max(0, says.indexOf('lost ')))}`,
-      );
+      lines.push(`${where}: ${lost} of ${sent} not seen; it says: ${/lost \d.*/.exec(says)?.[0] ?? says}`);
     return lines;
   });
+}
+
+/** Floods that others' packets ran beside, on whatever CPU: their rates say little. */
+function disturbance(runs: readonly Run[]): string[] {
+  const beside = runs.filter((run): run is SideRun => 'pps' in run && run.foreign > run.sent * DISTURBED);
+  if (beside.length === 0) return [];
+  const most = Math.max(...beside.map((run) => run.foreign));
+  return [
+    `DISTURBED: other programs' packets ran beside ${beside.length} of ${runs.length} floods (up to ${count(most)}); run again when it is quiet`,
+  ];
 }
 
 /** The report as text. */
@@ -120,6 +131,7 @@ export function report(result: NativeResult): string {
     'same round: median (least-greatest). Interrupts and polls: veth has none, so no rung below the driver stage is attached.',
     sidesTable(runs),
     ...lossLines(runs),
+    ...disturbance(runs),
     '',
     'BPF programs by the kernel’s count (each run includes about 25-50 ns of its own clock reads):',
     textTable([['side', 'program', 'runs/pkt', 'ns/run'], ...bpf]),

@@ -10,6 +10,8 @@ export interface SideRun {
   readonly round: number;
   readonly sent: number;
   readonly received: number;
+  /** Packets of others meanwhile. */
+  readonly foreign: number;
   readonly elapsedNs: number;
   readonly pps: number;
   /** Of the untraced flood of the same round; NaN for that one. */
@@ -41,12 +43,13 @@ export const UNTRACED = 'untraced';
 const PAUSE_MS = 300;
 
 async function untraced(setting: Setting, packets: number, round: number): Promise<SideRun> {
-  const { sent, received, elapsedNs } = await setting.link.flood({ packets, bytes: FLOOD_BYTES });
+  const { sent, received, foreign, elapsedNs } = await setting.link.flood({ packets, bytes: FLOOD_BYTES });
   return {
     side: UNTRACED,
     round,
     sent,
     received,
+    foreign,
     elapsedNs,
     pps: (sent / elapsedNs) * 1e9,
     kept: Number.NaN,
@@ -67,12 +70,13 @@ async function traced(setting: Setting, tracer: Tracer, packets: number, round: 
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     const cost = costSince(before, processCost(listening.pid));
     const { seen, says, exitCode, bytes } = await listening.stop();
-    const { sent, received, elapsedNs } = flood;
+    const { sent, received, foreign, elapsedNs } = flood;
     return {
       side,
       round,
       sent,
       received,
+      foreign,
       elapsedNs,
       pps: (sent / elapsedNs) * 1e9,
       kept: Number.NaN,

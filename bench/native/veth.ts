@@ -3,6 +3,7 @@
  * so every packet goes netif_rx → backlog → stack on the sender's CPU: what a tracer adds shows up in the sender's
  * packet rate. Static neighbours, no IPv6: nothing but the flood is on it.
  */
+import { readFileSync } from 'node:fs';
 import { RxError } from '../../src/base/errors.js';
 import { mustRun, start, tryRun } from '../lib/run.js';
 import type { Undo } from '../lib/undo.js';
@@ -25,6 +26,14 @@ export interface Flooded {
   readonly elapsedNs: number;
   /** The receiving interface's own count. */
   readonly received: number;
+  /** Packets that the whole machine processed meanwhile and that were not the flood's: a measure of disturbance. */
+  readonly foreign: number;
+}
+
+/** Packets that all CPUs took from their input queues so far, modulo 2^32 per CPU. */
+function processed(): number[] {
+  const lines = readFileSync('/proc/net/softnet_stat', 'utf8').trim().split('\n');
+  return lines.map((line) => Number.parseInt(line.split(' ')[0] ?? '', 16));
 }
 
 /** A run of the flood. */
@@ -149,15 +158,21 @@ export class Veth {
   /** Starts a flood; `done` gives what it did. */
   async startFlood(size: FloodSize): Promise<{ readonly done: Promise<Flooded>; stop(): void }> {
     const before = this.counts().received;
+    const softnet = processed();
     const words = [RECEIVER, PORT, size.packets, size.bytes, this.#cpu, size.gapUs ?? 0].map(String);
     const args = ['netns', 'exec', this.#sender, this.#program, ...words];
     const running = await start(this.#undo, 'ip', args, ['ignore', 'pipe', 'inherit']);
     let text = '';
     running.child.stdout?.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    const counted = (): { received: number; foreign: number } => {
+      const all = processed().reduce((sum, now, cpu) => sum + ((now - (softnet[cpu] ?? 0)) >>> 0), 0);
+      const received = this.counts().received - before;
+      return { received, foreign: all - received };
+    };
     const finish = async (): Promise<Flooded> => {
       await running.ended;
       const said = text === '' ? { sent: Number.NaN, failed: 0, elapsedNs: Number.NaN } : JSON.parse(text);
-      return { ...(said as Omit<Flooded, 'received'>), received: this.counts().received - before };
+      return { ...(said as Omit<Flooded, 'received' | 'foreign'>), ...counted() };
     };
     return { done: finish(), stop: () => void running.child.kill('SIGTERM') };
   }
