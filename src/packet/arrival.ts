@@ -46,6 +46,14 @@ export class PacketCursor {
   arrival = 0;
   /** Index of the stage whose stamp the arrival is. */
   arrivalStage = FIRST_PACKET_STAGE;
+  /** The packet had not arrived before; NaN: nothing is known. */
+  notBefore = Number.NaN;
+  /** The packet had arrived by then; never less than `arrival`. */
+  notAfter = 0;
+  /** True where the rule leaves no other way; else probable. */
+  certain = false;
+  /** Index into {@link GROUNDS}: the rule that decided. */
+  rule = 0;
 
   /** Time at a stage by index, relative to base; NaN when it was not stamped. */
   stage(index: number): number {
@@ -64,6 +72,9 @@ export function classify(cursor: PacketCursor): void {
   cursor.arrivalStage = FIRST_PACKET_STAGE;
   cursor.k = 0;
   cursor.n = 0;
+  cursor.notBefore = Number.NaN;
+  cursor.notAfter = cursor.arrival;
+  cursor.certain = false;
   cursor.poll = poll;
   if (poll < 0) {
     cursor.poll = -1;

@@ -74,6 +74,22 @@ export class PacketColumns extends Columns {
   queue = new Uint16Array(this.capacity);
   capturedLength = new Uint16Array(this.capacity);
   flags = new Uint8Array(this.capacity);
+  /** NIC's own stamp, nanoseconds of CLOCK_MONOTONIC relative to the session's base like all others. */
+  hardware = new Float64Array(this.capacity).fill(Number.NaN);
+  /** CPU of the `stack` stage + 1, 0: not seen. Another one than the lane's: RPS moved the packet. */
+  stackCpu = new Uint16Array(this.capacity);
+  /** How its way ended, one of {@link FATE}. */
+  fate = new Uint8Array(this.capacity);
+  /** Number of the kernel's drop reason where `fate` is dropped; 0: the kernel gives none. */
+  dropReason = new Uint16Array(this.capacity);
+  /** Where `fate` is merged: its packet's {@link packetId}; -1 otherwise. */
+  mergedInto = new Float64Array(this.capacity).fill(-1);
+  /** Who was woken when it was queued on the socket, 0: nobody seen. */
+  wokenTid = new Uint32Array(this.capacity);
+  /** Who read it: process, thread, bytes of it that were taken. 0: not read. */
+  readerPid = new Uint32Array(this.capacity);
+  readerTid = new Uint32Array(this.capacity);
+  readBytes = new Uint32Array(this.capacity);
   header = new Uint32Array(this.capacity * HEADER_WORDS);
 
   constructor() {
@@ -105,6 +121,13 @@ export class PollColumns extends Columns {
   pid = new Uint32Array(this.capacity);
   lost = new Uint32Array(this.capacity);
   flags = new Uint8Array(this.capacity);
+  /**
+   * The latest time before this poll at which its queue is known to have been empty; NaN: none. Nothing that this poll
+   * found had arrived then.
+   */
+  empty = new Float64Array(this.capacity).fill(Number.NaN);
+  /** Where it ran, one of {@link CONTEXT}. */
+  context = new Uint8Array(this.capacity);
 
   constructor() {
     super(256);
@@ -120,6 +143,44 @@ export const POLL = {
   /** More than one interrupt could have been the one; the earliest was taken. */
   AMBIGUOUS: 4,
 } as const;
+
+/** Where a packet's NAPI poll ran. */
+export const CONTEXT = {
+  /** NET_RX softirq, on the way out of an interrupt or in whatever task it interrupted. */
+  softirq: 0,
+  ksoftirqd: 1,
+  /** The NAPI instance's own kernel thread. */
+  threaded: 2,
+  /** The reading task itself, in napi_busy_loop. */
+  busyPoll: 3,
+  /** The interrupt's thread (threadirqs, PREEMPT_RT). */
+  irqThread: 4,
+} as const;
+
+/** How a packet's way ended, as far as the trace saw it. */
+export const FATE = {
+  /** Not seen: the trace did not look that far, or ended before. */
+  open: 0,
+  /** Copied to a reader. */
+  read: 1,
+  /** Freed with a reason. */
+  dropped: 2,
+  /** GRO or reassembly put it into another packet. */
+  merged: 3,
+  /** Lies in a socket, not read when it was shown. */
+  queued: 4,
+  /** The socket was closed with it queued. */
+  closed: 5,
+  /** The kernel used it up itself: no socket's data (ARP, ICMP, a bare ACK). */
+  kernel: 6,
+  /** The kernel sent it on. */
+  forwarded: 7,
+} as const;
+
+/** One number per packet of a session: its CPU and its place there. */
+export function packetId(cpu: number, sequence: number): number {
+  return cpu * 4_294_967_296 + sequence;
+}
 
 /** packet.flags. */
 export const PACKET_AT_ETHERNET = 1;
