@@ -9,6 +9,8 @@
 #define ETH_P_IP_BE 0x0008   /* 0x0800 in network order */
 #define IPV4_NO_OPTIONS 0x45 /* version 4, header of five words */
 
+#define MOST_INDEX 255 /* of rx_packet.index */
+
 /* Copies what a flow needs and returns how many bytes that is: an IPv4 packet without options and
  * VLAN tag has its ports in the first 24 bytes, so most packets cost one cache line in the ring. */
 static __always_inline u32 fetch_header(u64 *to, struct sk_buff *skb, u32 protocol, enum fetch how)
@@ -33,6 +35,48 @@ static __always_inline u32 fetch_header(u64 *to, struct sk_buff *skb, u32 protoc
 	return RX_HEADER_BYTES;
 }
 
+/* A stamp of the open poll as the reader shows it (src/method/ebpf/decode.ts), 0: none. */
+static __always_inline u64 stamp_of(const struct rx_open_poll *poll, u32 stamp)
+{
+	const struct rx_cause *cause = &poll->cause;
+	int caused = poll->flags & RX_POLL_CAUSED;
+
+	switch (stamp) {
+	case RX_STAMP_ENTRY:
+		return caused ? cause->entry : 0;
+	case RX_STAMP_ISR:
+		return caused ? cause->isr : 0;
+	case RX_STAMP_RAISE:
+		return caused ? cause->raise : 0;
+	case RX_STAMP_SOFTIRQ:
+		if (caused && (poll->softirq < cause->isr || poll->softirq < cause->entry))
+			return 0;
+		return poll->softirq;
+	default:
+		return poll->start;
+	}
+}
+
+/* True when the filters let a packet through. It is counted in its poll before, so that place and
+ * number of the others stay true. */
+static __always_inline int admitted(struct rx_cpu *cpu, u64 now)
+{
+	if (rx.slow_to) {
+		u64 from = rx.has_irqs ? stamp_of(&cpu->poll, rx.slow_from) : 0;
+		u64 to = rx.slow_to == RX_STAMP_DRIVER ? now : stamp_of(&cpu->poll, rx.slow_to);
+
+		if (!from || !to) {
+			cpu->filtered.unstamped++;
+			return 0;
+		}
+		if ((s64)(to - from) <= (s64)rx.slow_ns) {
+			cpu->filtered.faster++;
+			return 0;
+		}
+	}
+	return 1;
+}
+
 static __always_inline int packet(struct sk_buff *skb, u64 now, u32 flags, enum fetch how)
 {
 	u32 id;
@@ -45,6 +89,7 @@ static __always_inline int packet(struct sk_buff *skb, u64 now, u32 flags, enum 
 	if (rx.queue && queue && queue != rx.queue)
 		return 0;
 	u32 napi_id = bpf_core_field_exists(skb->napi_id) ? skb->napi_id : 0;
+	u32 place = 0;
 
 	if (rx.has_irqs) {
 		/* Another id: the end of the poll before was not seen. Drivers that bypass GRO
@@ -55,8 +100,9 @@ static __always_inline int packet(struct sk_buff *skb, u64 now, u32 flags, enum 
 		if (rx.irq_only && !cpu->poll.wanted)
 			return 0;
 		flags |= RX_PACKET_OPENED;
+		place = ++cpu->poll.seen;
 	}
-	if (!ring_enter(cpu))
+	if (!admitted(cpu, now) || !ring_enter(cpu))
 		return 0;
 	struct rx_packet *record = ring_reserve(id, cpu->head, &cpu->tail_seen, sizeof(*record),
 						rx.has_irqs ? sizeof(struct rx_poll) : 0);
@@ -85,6 +131,7 @@ static __always_inline int packet(struct sk_buff *skb, u64 now, u32 flags, enum 
 	record->napi_id = napi_id;
 	record->queue = queue;
 	record->caplen = linear > copied ? copied : linear;
+	record->index = place > MOST_INDEX ? MOST_INDEX : place;
 	if (rx.has_irqs)
 		cpu->poll.packets++;
 	ring_commit(&cpu->head, size);

@@ -99,6 +99,7 @@ static __always_inline void open_poll(struct rx_cpu *cpu, u64 start)
 	poll->softirq = cpu->softirq;
 	poll->packets = 0;
 	poll->lost = 0;
+	poll->seen = 0;
 	poll->flags = start ? RX_POLL_STARTED : 0;
 	poll->wanted = 1;
 	poll->open = 1;
@@ -177,6 +178,7 @@ static __always_inline void write_poll(struct rx_cpu *cpu, u32 id, u64 now,
 	record->cpu = id;
 	record->pid = bpf_get_current_pid_tgid();
 	record->lost = poll->lost;
+	record->seen = poll->seen;
 	record->irq = slot ? slot->irq : 0;
 	ring_commit(&cpu->head, sizeof(*record));
 }

@@ -50,6 +50,16 @@ enum rx_cause_flag {
 	    2, /* the NAPI was scheduled already when the interrupt came (NAPIF_STATE_MISSED) */
 };
 
+/* Stamps that are known at the driver stage; rx_config.slow_from and slow_to. */
+enum rx_stamp {
+	RX_STAMP_ENTRY = 1,
+	RX_STAMP_ISR = 2,
+	RX_STAMP_RAISE = 3,
+	RX_STAMP_SOFTIRQ = 4,
+	RX_STAMP_POLL = 5,
+	RX_STAMP_DRIVER = 6,
+};
+
 struct rx_packet {
 	__u8 kind;
 	__u8 flags;
@@ -62,7 +72,8 @@ struct rx_packet {
 	__u16 vlan;
 	__u32 napi_id;
 	__u16 queue; /* receive queue + 1, 0: the driver does not record it */
-	__u16 caplen;
+	__u8 caplen;
+	__u8 index; /* place in its poll from 1, counting what filters stopped; 255: or more */
 	__u8 header[RX_HEADER_BYTES]; /* or RX_SHORT_HEADER_BYTES of it, then `size` is less */
 };
 
@@ -101,7 +112,7 @@ struct rx_poll {
 	__u32 lost; /* packets of this poll that found the ring full */
 	__u32 irq;  /* the line that serves this NAPI, as last seen; also when no interrupt led to
 		       this poll */
-	__u32 pad;
+	__u32 seen; /* packets of this poll, with those that filters stopped or that were lost */
 };
 
 struct rx_irq {
@@ -143,6 +154,9 @@ struct rx_config {
 	__u32 softirq_exit_hooked; /* softirq_exit ends rx_cpu.softirq */
 	__u32 interrupts;	   /* write an RX_IRQ record per interrupt */
 	__u32 stage_stack;	   /* index of the stack stage in src/stages.ts */
+	__u32 slow_from; /* enum rx_stamp: only packets that took longer than slow_ns from here */
+	__u32 slow_to;	 /* to here; 0: all */
+	__u64 slow_ns;
 };
 
 /* Losses per CPU, by cause. Read in place by the reader. */
@@ -155,18 +169,26 @@ struct rx_loss {
 			       forgotten */
 };
 
+/* Packets per CPU that a filter stopped: they are counted in their poll and here, and take no room.
+ */
+struct rx_filtered {
+	__u64 faster;	 /* not slower than rx_config.slow_ns */
+	__u64 unstamped; /* lack a stamp that slow_from or slow_to names */
+};
+
 /* The poll that is open on a CPU. */
 struct rx_open_poll {
 	__u64 start;
 	__u64 softirq;
 	struct rx_cause cause;
-	__u32 packets;
+	__u32 packets; /* in the ring */
 	__u32 lost;
+	__u32 seen;    /* all of them */
 	__u32 napi_id; /* 0: not known yet */
 	__u8 open;
 	__u8 wanted;
 	__u8 flags;
-	__u8 pad;
+	__u8 pad[5];
 };
 
 /* An interrupt that raised NET_RX and waits for its poll; only where NAPI scheduling itself cannot
@@ -199,6 +221,7 @@ struct rx_cpu {
 	__u64 softirq;
 	struct rx_open_poll poll;
 	struct rx_pending pending[RX_PENDING];
+	struct rx_filtered filtered;
 } __attribute__((aligned(64)));
 
 /* The reader's position in a ring; a line of its own, so that the reader does not slow the writer.

@@ -108,6 +108,20 @@ describe('a lane', () => {
     expect([...lane.packets.indexInPoll.subarray(0, 3)]).toEqual([0, 2, 3]);
   });
 
+  it('takes the place that the method tells: it knows of packets that a filter stopped', () => {
+    const lane = new Lane(0);
+    for (const index of [3, 7]) addPacket(lane, { driver: index, index });
+    closePoll(lane, { packets: 2, filtered: 9 });
+    // A method whose numbers end at 255.
+    for (let i = 0; i < 300; i++) addPacket(lane, { driver: 10 + i, index: Math.min(i + 1, 255) });
+    closePoll(lane, { packets: 300 });
+    expect([...lane.packets.indexInPoll.subarray(0, 2)]).toEqual([3, 7]);
+    expect(lane.polls.packets[0]).toBe(11);
+    expect([...lane.packets.indexInPoll.subarray(2, 302)]).toEqual(
+      Array.from({ length: 300 }, (_, i) => i + 1),
+    );
+  });
+
   it('marks open packets before those of a poll as having lost their own poll’s end', () => {
     const lane = new Lane(0);
     for (let i = 0; i < 3; i++) addPacket(lane, { driver: i });

@@ -63,6 +63,7 @@ export class PacketColumns extends Columns {
     () => new Float64Array(this.capacity),
   );
   poll = new Int32Array(this.capacity);
+  /** Place in its poll from 1, counting what filters stopped; 0 until {@link Lane.closePoll} where the method does not tell. */
   indexInPoll = new Uint32Array(this.capacity);
   /** The skb's address without its constant upper 16 bits; a key to join later stages by, never shown. */
   skb = new Float64Array(this.capacity);
@@ -112,6 +113,7 @@ export class PollColumns extends Columns {
   vector = new Uint16Array(this.capacity);
   irqCpu = new Uint16Array(this.capacity);
   again = new Uint32Array(this.capacity);
+  /** All packets of the poll, with those that filters stopped or that were lost. */
   packets = new Uint32Array(this.capacity);
   work = new Int32Array(this.capacity);
   budget = new Int32Array(this.capacity);
@@ -219,7 +221,10 @@ export class Lane {
     const first = Math.max(this.openFrom, start);
     this.packets.poll.fill(PacketColumns.UNSEEN, this.openFrom, first);
     this.packets.poll.fill(poll, first, this.count);
-    for (let row = first; row < this.count; row++) this.packets.indexInPoll[row] = row - start + 1;
+    // At least its place among the rows; the method knows of packets that are no rows.
+    const { indexInPoll } = this.packets;
+    for (let row = first; row < this.count; row++)
+      indexInPoll[row] = Math.max(indexInPoll[row] as number, row - start + 1);
     this.openFrom = this.count;
   }
 

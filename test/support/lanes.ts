@@ -9,6 +9,8 @@ export interface PacketRow {
   readonly skb?: number;
   readonly length?: number;
   readonly queue?: number;
+  /** Place in its poll; left out: by its row. */
+  readonly index?: number;
   readonly protocol?: number;
   readonly vlan?: number;
   readonly bytes?: readonly number[];
@@ -21,6 +23,8 @@ export interface PollRow {
   readonly times?: Partial<Record<StageName, number>>;
   readonly packets: number;
   readonly lost?: number;
+  /** Packets that filters stopped. */
+  readonly filtered?: number;
   readonly irq?: number;
   readonly vector?: number;
   readonly irqCpu?: number;
@@ -39,7 +43,7 @@ export function addPacket(lane: Lane, packet: PacketRow): number {
   packets.times[0]![row] = packet.driver;
   packets.times[stageIndex('stack') - FIRST_PACKET_STAGE]![row] = packet.stack ?? Number.NaN;
   packets.poll[row] = packet.none ? PacketColumns.NONE : PacketColumns.OPEN;
-  packets.indexInPoll[row] = 0;
+  packets.indexInPoll[row] = packet.index ?? 0;
   packets.skb[row] = packet.skb ?? 0;
   packets.length[row] = packet.length ?? 0;
   packets.queue[row] = packet.queue ?? 0;
@@ -63,7 +67,7 @@ export function closePoll(lane: Lane, poll: PollRow): number {
     )?.[1];
     column[row] = time ?? Number.NaN;
   }
-  polls.packets[row] = poll.packets + (poll.lost ?? 0);
+  polls.packets[row] = poll.packets + (poll.lost ?? 0) + (poll.filtered ?? 0);
   polls.lost[row] = poll.lost ?? 0;
   polls.irq[row] = poll.irq ?? 0;
   polls.vector[row] = poll.vector ?? 0;

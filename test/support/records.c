@@ -12,7 +12,7 @@ static void emit(const void *record, unsigned size)
 	fwrite(record, 1, size, stdout);
 }
 
-static struct rx_packet packet(unsigned flags, unsigned size)
+static struct rx_packet packet(unsigned flags, unsigned size, unsigned index)
 {
 	struct rx_packet record = {
 	    .kind = RX_PACKET,
@@ -27,6 +27,7 @@ static struct rx_packet packet(unsigned flags, unsigned size)
 	    .napi_id = 0x2001,
 	    .queue = 8,
 	    .caplen = 47,
+	    .index = index,
 	};
 
 	for (int i = 0; i < RX_HEADER_BYTES; i++)
@@ -63,22 +64,23 @@ static struct rx_poll poll(unsigned flags, unsigned cause_flags)
 	    .pid = 4194304,
 	    .lost = 5,
 	    .irq = 77,
+	    .seen = 9,
 	};
 }
 
 int main(void)
 {
-	struct rx_packet record = packet(RX_PACKET_OPENED, sizeof(struct rx_packet));
+	struct rx_packet record = packet(RX_PACKET_OPENED, sizeof(struct rx_packet), 2);
 
 	emit(&record, record.size);
-	record = packet(RX_PACKET_OPENED | RX_PACKET_FRAGS, sizeof(struct rx_packet));
+	record = packet(RX_PACKET_OPENED | RX_PACKET_FRAGS, sizeof(struct rx_packet), 9);
 	emit(&record, record.size);
 
 	struct rx_poll caused = poll(RX_POLL_CAUSED | RX_POLL_STARTED | RX_POLL_AMBIGUOUS,
 				     RX_CAUSE_VALID | RX_CAUSE_MISSED);
 
 	emit(&caused, caused.size);
-	record = packet(RX_PACKET_OPENED, sizeof(struct rx_packet));
+	record = packet(RX_PACKET_OPENED, sizeof(struct rx_packet), 255);
 	emit(&record, record.size);
 	emit(&record, record.size);
 
@@ -114,7 +116,7 @@ int main(void)
 			     .scheduled = 0x2001};
 
 	emit(&irq, irq.size);
-	record = packet(0, sizeof(struct rx_packet) - RX_HEADER_BYTES + RX_SHORT_HEADER_BYTES);
+	record = packet(0, sizeof(struct rx_packet) - RX_HEADER_BYTES + RX_SHORT_HEADER_BYTES, 0);
 	record.caplen = RX_SHORT_HEADER_BYTES;
 	emit(&record, record.size);
 	return 0;

@@ -62,7 +62,6 @@ export class Decoder {
     columns.times[0]![row] = this.time(words, word, PACKET.driver);
     for (let i = 1; i < columns.times.length; i++) columns.times[i]![row] = Number.NaN;
     columns.poll[row] = flags & PACKET_FLAG.PACKET_OPENED ? PacketColumns.OPEN : PacketColumns.NONE;
-    columns.indexInPoll[row] = 0;
     columns.length[row] = words[word + PACKET.len / 4] as number;
     columns.skb[row] = this.skb(words, word, PACKET.skb);
     columns.hash[row] = words[word + PACKET.hash / 4] as number;
@@ -72,7 +71,8 @@ export class Decoder {
     columns.napiId[row] = words[word + PACKET.napiId / 4] as number;
     const queueCaplen = words[word + PACKET.queue / 4] as number;
     columns.queue[row] = queueCaplen & 0xffff;
-    columns.capturedLength[row] = queueCaplen >>> 16;
+    columns.capturedLength[row] = (queueCaplen >>> 16) & 0xff;
+    columns.indexInPoll[row] = queueCaplen >>> 24;
     columns.flags[row] = flags & PACKET_FLAG.PACKET_FRAGS ? PACKET_AT_ETHERNET : 0;
     const from = word + PACKET.header / 4;
     const to = row * HEADER_WORDS;
@@ -107,7 +107,7 @@ export class Decoder {
     columns.again[row] = caused ? (words[word + (C + CAUSE.again) / 4] as number) : 0;
     const packets = words[word + POLL_LAYOUT.packets / 4] as number;
     const lost = words[word + POLL_LAYOUT.lost / 4] as number;
-    columns.packets[row] = packets + lost;
+    columns.packets[row] = words[word + POLL_LAYOUT.seen / 4] as number;
     columns.work[row] = (words[word + POLL_LAYOUT.work / 4] as number) | 0;
     columns.budget[row] = (words[word + POLL_LAYOUT.budget / 4] as number) | 0;
     columns.previousWork[row] = (words[word + POLL_LAYOUT.previousWork / 4] as number) | 0;

@@ -19,7 +19,8 @@ export const CPU = {
   current: 96,
   softirq: 144,
   poll: 152,
-  pending: 232,
+  pending: 240,
+  filtered: 496,
 } as const;
 
 /** Byte offsets in struct rx_loss. */
@@ -48,17 +49,18 @@ export const CAUSE = {
 
 /** Byte offsets in struct rx_open_poll. */
 export const OPEN_POLL = {
-  SIZE: 80,
+  SIZE: 88,
   start: 0,
   softirq: 8,
   cause: 16,
   packets: 64,
   lost: 68,
-  napiId: 72,
-  open: 76,
-  wanted: 77,
-  flags: 78,
-  pad: 79,
+  seen: 72,
+  napiId: 76,
+  open: 80,
+  wanted: 81,
+  flags: 82,
+  pad: 83,
 } as const;
 
 /** Byte offsets in struct rx_pending. */
@@ -68,6 +70,13 @@ export const PENDING = {
   latestIsr: 48,
   ifindex: 56,
   queue: 60,
+} as const;
+
+/** Byte offsets in struct rx_filtered. */
+export const FILTERED = {
+  SIZE: 16,
+  faster: 0,
+  unstamped: 8,
 } as const;
 
 /** Byte offsets in struct rx_chunk. */
@@ -90,6 +99,7 @@ export const PACKET = {
   napiId: 32,
   queue: 36,
   caplen: 38,
+  index: 39,
   header: 40,
 } as const;
 
@@ -114,7 +124,7 @@ export const POLL = {
   pid: 112,
   lost: 116,
   irq: 120,
-  pad: 124,
+  seen: 124,
 } as const;
 
 /** Byte offsets in struct rx_irq. */
@@ -174,7 +184,7 @@ export const NAPI = {
 
 /** Byte offsets in struct rx_config. */
 export const CONFIG = {
-  SIZE: 56,
+  SIZE: 72,
   chunksPerRing: 0,
   possibleCpus: 4,
   ifindex: 8,
@@ -189,6 +199,9 @@ export const CONFIG = {
   softirqExitHooked: 44,
   interrupts: 48,
   stageStack: 52,
+  slowFrom: 56,
+  slowTo: 60,
+  slowNs: 64,
 } as const;
 
 /** enum rx_kind. */
@@ -216,6 +229,16 @@ export const POLL_FLAG = {
 export const CAUSE_FLAG = {
   CAUSE_VALID: 1,
   CAUSE_MISSED: 2,
+} as const;
+
+/** enum rx_stamp. */
+export const STAMP = {
+  STAMP_ENTRY: 1,
+  STAMP_ISR: 2,
+  STAMP_RAISE: 3,
+  STAMP_SOFTIRQ: 4,
+  STAMP_POLL: 5,
+  STAMP_DRIVER: 6,
 } as const;
 
 /** Sizes from the header. */
