@@ -24,5 +24,13 @@ export type { InterruptRecord, RecordSource, StageWay } from './record/source.js
 export { FORMATS, type FormatName } from './report/format/index.js';
 export type { Format, TraceMeta } from './report/format/format.js';
 export { Summary } from './report/summary.js';
-export { STAGES, STAGE_NAMES, type Stage, type StageName, isStage, stageIndex } from './stages.js';
+export {
+  HOOKED_STAGES,
+  STAGES,
+  STAGE_NAMES,
+  type Stage,
+  type StageName,
+  isStage,
+  stageIndex,
+} from './stages.js';
 export { clockOffset } from './sys/clock.js';

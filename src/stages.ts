@@ -36,6 +36,9 @@ export interface Stage {
   readonly label: string;
   /** One sentence: what a stamp here means. */
   readonly sentence: string;
+  /** Whose stamp it is: each packet's own, or one of the interrupt or NAPI poll that all packets of that poll share. */
+  readonly per: 'packet' | 'poll';
+  /** Best first. Empty: no hook stamps it, the NIC itself does. */
   readonly ways: readonly Way[];
 }
 
@@ -44,9 +47,17 @@ const tracepoint = (target: string, program: string): Hook => ({ kind: 'tp_btf',
 
 const stages = [
   {
+    name: 'hw',
+    label: 'hw',
+    sentence: 'the NIC itself stamped the packet as it came in: its own clock, converted',
+    per: 'packet',
+    ways: [],
+  },
+  {
     name: 'entry',
     label: 'entry',
     sentence: 'hard-IRQ entry: the CPU took the interrupt, before the kernel knows whose it is',
+    per: 'poll',
     ways: [
       {
         label: 'fentry irq_enter_rcu, claimed by __common_interrupt',
@@ -71,12 +82,14 @@ const stages = [
     name: 'isr',
     label: 'isr',
     sentence: "the driver's interrupt handler is about to run",
+    per: 'poll',
     ways: [{ label: 'tracepoint irq_handler_entry', hooks: [tracepoint('irq_handler_entry', 'isr_entry')] }],
   },
   {
     name: 'raise',
     label: 'raise',
     sentence: 'the handler schedules NAPI, which raises the NET_RX softirq',
+    per: 'poll',
     ways: [
       { label: 'fentry napi_schedule_prep', hooks: [fentry('napi_schedule_prep', 'napi_prep')] },
       {
@@ -89,18 +102,21 @@ const stages = [
     name: 'softirq',
     label: 'softirq',
     sentence: 'the NET_RX softirq starts on this CPU',
+    per: 'poll',
     ways: [{ label: 'tracepoint softirq_entry', hooks: [tracepoint('softirq_entry', 'softirq_entry')] }],
   },
   {
     name: 'poll',
     label: 'poll',
     sentence: 'this NAPI instance is polled',
+    per: 'poll',
     ways: [{ label: 'fentry __napi_poll', hooks: [fentry('__napi_poll', 'napi_poll_start')] }],
   },
   {
     name: 'driver',
     label: 'driver',
     sentence: 'the driver hands this packet to the stack: the first point that sees a packet',
+    per: 'packet',
     ways: [
       {
         label:
@@ -120,6 +136,7 @@ const stages = [
     name: 'stack',
     label: 'stack',
     sentence: '__netif_receive_skb_core: protocol handlers and packet sockets see the packet',
+    per: 'packet',
     ways: [{ label: 'tracepoint netif_receive_skb', hooks: [tracepoint('netif_receive_skb', 'stack_core')] }],
   },
 ] as const satisfies readonly Stage[];
@@ -129,6 +146,9 @@ export type StageName = (typeof stages)[number]['name'];
 
 /** All stages in path order. */
 export const STAGES: readonly (Stage & { readonly name: StageName })[] = stages;
+
+/** The stages that hooks of the kernel stamp: all but the NIC's own. */
+export const HOOKED_STAGES = STAGES.filter((stage) => stage.ways.length > 0);
 
 /** The stage names in path order, for option parsing and columns. */
 export const STAGE_NAMES: readonly StageName[] = stages.map((stage) => stage.name);

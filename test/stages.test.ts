@@ -35,8 +35,15 @@ describe('the table of stages', () => {
     }
   });
 
-  it('gives every stage a way, and every way a label and a hook', () => {
-    for (const stage of STAGES) {
+  it('begins with the NIC, which no hook stamps; then come the poll’s stages, then the packet’s', () => {
+    expect(STAGES.filter((stage) => stage.ways.length === 0).map((stage) => stage.name)).toEqual(['hw']);
+    const [first, ...rest] = STAGES.map((stage) => stage.per);
+    expect(first).toBe('packet');
+    expect(rest).toEqual(rest.toSorted().toReversed());
+  });
+
+  it('gives every other stage a way, and every way a label and a hook', () => {
+    for (const stage of STAGES.slice(1)) {
       expect(stage.ways.length, stage.name).toBeGreaterThan(0);
       for (const way of stage.ways) {
         expect(way.hooks.length, way.label).toBeGreaterThan(0);

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { STAGE_NAMES } from '../stages.js';
+import { HOOKED_STAGES } from '../stages.js';
 
 /** Adds `rxstamp trace`. */
 export function addTrace(root: Command): void {
@@ -18,7 +18,7 @@ export function addTrace(root: Command): void {
     .option('--duration <time>', 'stop after this time: 500ms, 10s, 5m')
     .addOption(
       new Option('--until <stage>', 'latest stage to stamp; each one costs')
-        .choices(STAGE_NAMES)
+        .choices(HOOKED_STAGES.map((stage) => stage.name))
         .default('driver'),
     )
     .addOption(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { STAGES } from '../stages.js';
+import { HOOKED_STAGES } from '../stages.js';
 import type { Capability } from '../sys/caps.js';
 import { type HookDoor, hookProbe, hookReport, wayReason } from './hooks.js';
 
@@ -74,7 +74,9 @@ describe('a hook', () => {
 describe('the ladder', () => {
   it('is complete and best first where everything works', () => {
     const report = hookReport(hookProbe(door()));
-    expect(report.map((stage) => stage.best?.label)).toEqual(STAGES.map((stage) => stage.ways[0]?.label));
+    expect(report.map((stage) => stage.best?.label)).toEqual(
+      HOOKED_STAGES.map((stage) => stage.ways[0]?.label),
+    );
   });
 
   it('falls to the tracepoints on a kernel that refuses fentry, and keeps the reasons', () => {

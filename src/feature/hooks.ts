@@ -2,7 +2,7 @@
  * Which hooks of the stage table this kernel allows, and why not. A function must be in the kernel's BTF and take a
  * trial program; a tracepoint must be there and take one. Programs are taken off at once and count nothing.
  */
-import { type Hook, STAGES, type StageName, type Way } from '../stages.js';
+import { type Hook, HOOKED_STAGES, type StageName, type Way } from '../stages.js';
 import { type Capability, missingForTracing } from '../sys/caps.js';
 import type { KernelConfig } from '../sys/kernel-config.js';
 import { type FeatureAnswer, Features, YES, allOf, anyOf, couldNotTell, no } from './engine.js';
@@ -102,9 +102,9 @@ function explain(
   return step === 'load' ? 'the program was not accepted' : 'the program could not be attached';
 }
 
-/** The whole ladder: every stage, every way, every hook. */
+/** The whole ladder of the kernel: every stage that it can stamp, every way, every hook. */
 export function hookReport(probe: (hook: Hook) => FeatureAnswer): readonly StageReport[] {
-  return STAGES.map(({ name, ways }) => {
+  return HOOKED_STAGES.map(({ name, ways }) => {
     const reports = ways.map((way) => reportWay(way, probe));
     return { stage: name, ways: reports, best: reports.find((way) => way.answer.possible === 'yes') };
   });

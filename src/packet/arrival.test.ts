@@ -95,10 +95,10 @@ describe('a packet without a poll', () => {
 describe('a cursor', () => {
   it('tells the time at every stage', () => {
     const lane = new Lane(0);
-    addPacket(lane, { driver: 500, stack: 700 });
+    addPacket(lane, { driver: 500, stack: 700, hardware: 60 });
     closePoll(lane, { packets: 1, irq: 38, times: ladder });
     const cursor = stand(lane, 0);
-    expect(STAGES.map((_, index) => cursor.stage(index))).toEqual([100, 200, 250, 300, 400, 500, 700]);
+    expect(STAGES.map((_, index) => cursor.stage(index))).toEqual([60, 100, 200, 250, 300, 400, 500, 700]);
   });
 
   it('has a name and a ground for every way to arrive', () => {

@@ -6,7 +6,7 @@
  * first and not later than their own driver stamp; they are shown with their batch's interrupt and say so. A poll that
  * no interrupt led to gives its packets their own driver stamp: nothing earlier is known.
  */
-import { FIRST_PACKET_STAGE, type Lane, PacketColumns, POLL } from '../record/lane.js';
+import { FIRST_PACKET_STAGE, FIRST_POLL_STAGE, type Lane, PacketColumns, POLL } from '../record/lane.js';
 
 /** How a packet arrived. */
 export const HOW = {
@@ -60,6 +60,7 @@ export class PacketCursor {
     if (index >= FIRST_PACKET_STAGE) {
       return this.lane.packets.times[index - FIRST_PACKET_STAGE]![this.row] as number;
     }
+    if (index < FIRST_POLL_STAGE) return this.lane.packets.hardware[this.row] as number;
     return this.poll < 0 ? Number.NaN : (this.lane.polls.times[index]![this.poll] as number);
   }
 }
@@ -90,7 +91,7 @@ export function classify(cursor: PacketCursor): void {
   }
   // Where packets of the poll are missing, its first one may be among them.
   cursor.how = cursor.k === 1 && lane.polls.lost[poll] === 0 ? HOW.ownIrq : HOW.batch;
-  for (let stage = 0; stage < FIRST_PACKET_STAGE; stage++) {
+  for (let stage = FIRST_POLL_STAGE; stage < FIRST_PACKET_STAGE; stage++) {
     const time = lane.polls.times[stage]![poll] as number;
     if (Number.isNaN(time)) continue;
     cursor.arrival = time;

@@ -10,7 +10,13 @@ import { STAGES, stageIndex } from '../stages.js';
 /** Words of header bytes per packet (48 bytes). */
 export const HEADER_WORDS = 12;
 
-/** Stages from this one on belong to the packet; the ones before belong to its poll. */
+/** The NIC's own stamp: a packet's, although it lies before the stages of its poll. */
+export const HARDWARE_STAGE: number = stageIndex('hw');
+
+/** The first stage that belongs to a packet's interrupt or poll. */
+export const FIRST_POLL_STAGE: number = STAGES.findIndex((stage) => stage.per === 'poll');
+
+/** Stages from this one on belong to the packet; the ones before, but for the NIC's stamp, belong to its poll. */
 export const FIRST_PACKET_STAGE: number = stageIndex('driver');
 
 type Column = Float64Array | Uint32Array | Int32Array | Uint16Array | Uint8Array;
@@ -75,8 +81,10 @@ export class PacketColumns extends Columns {
   queue = new Uint16Array(this.capacity);
   capturedLength = new Uint16Array(this.capacity);
   flags = new Uint8Array(this.capacity);
-  /** NIC's own stamp, nanoseconds of CLOCK_MONOTONIC relative to the session's base like all others. */
+  /** NIC's own stamp, nanoseconds of CLOCK_MONOTONIC relative to the session's base like all others; NaN: none. */
   hardware = new Float64Array(this.capacity).fill(Number.NaN);
+  /** How far `hardware` may be off in either direction, ns: it was converted from the NIC's clock. NaN: no stamp. */
+  hardwareError = new Float64Array(this.capacity).fill(Number.NaN);
   /** CPU of the `stack` stage + 1, 0: not seen. Another one than the lane's: RPS moved the packet. */
   stackCpu = new Uint16Array(this.capacity);
   /** How its way ended, one of {@link FATE}. */
@@ -100,7 +108,7 @@ export class PacketColumns extends Columns {
 
 /** One row per NAPI poll that had packets. */
 export class PollColumns extends Columns {
-  /** Per stage before the driver stage, indexed by stage. */
+  /** Per stage before the driver stage, indexed by stage; the NIC's stamp is not the poll's, its place here stays NaN. */
   readonly times: Float64Array[] = STAGES.slice(0, FIRST_PACKET_STAGE).map(
     () => new Float64Array(this.capacity),
   );

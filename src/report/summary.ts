@@ -1,13 +1,19 @@
 /** Counts over the packets of a trace: what the closing lines say. */
 import { HOW_NAMES, type PacketCursor } from '../packet/arrival.js';
-import { FIRST_PACKET_STAGE, POLL } from '../record/lane.js';
+import { FIRST_PACKET_STAGE, FIRST_POLL_STAGE, POLL } from '../record/lane.js';
 import { type LossLedger, PACKET_LOSS } from '../record/loss.js';
 import { STAGES } from '../stages.js';
 
-/** True when a stage was stamped earlier than one before it. */
+/**
+ * True when a stage was stamped earlier than one before it. The NIC's stamp only has to lie before the packet's own: a
+ * packet that its poll found behind the first one reached the NIC after the interrupt.
+ */
 function outOfOrder(cursor: PacketCursor): boolean {
+  const { hardware, hardwareError } = cursor.lane.packets;
+  const earliest = (hardware[cursor.row] as number) - (hardwareError[cursor.row] as number);
+  if (earliest > cursor.stage(FIRST_PACKET_STAGE)) return true;
   let last = Number.NEGATIVE_INFINITY;
-  for (let stage = cursor.poll < 0 ? FIRST_PACKET_STAGE : 0; stage < STAGES.length; stage++) {
+  for (let stage = cursor.poll < 0 ? FIRST_PACKET_STAGE : FIRST_POLL_STAGE; stage < STAGES.length; stage++) {
     const time = cursor.stage(stage);
     if (time < last) return true;
     if (!Number.isNaN(time)) last = time;

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ADDRESSES, SINK_PORT, sequencePayload, udpFrame } from '../../lab/frames.js';
 import { Guest } from '../../lab/guest.js';
 import type { Running } from '../../lab/running.js';
-import { STAGE_NAMES } from '../../src/stages.js';
+import { HOOKED_STAGES, STAGE_NAMES } from '../../src/stages.js';
 import { type PacketLine, type TraceLines, readTrace } from './ndjson.js';
 
 const CLI = ['node', 'dist/src/cli/main.js'];
@@ -104,7 +104,7 @@ describe('trace on 6.12 with a two-queue igb', () => {
     });
 
     it('stamps every stage of the ladder up to the stack', () => {
-      expect(trace.meta.ways.map((way) => way.stage)).toEqual(STAGE_NAMES);
+      expect(trace.meta.ways.map((way) => way.stage)).toEqual(HOOKED_STAGES.map((stage) => stage.name));
       expect(trace.meta.ways.filter((way) => way.hook === undefined)).toEqual([]);
       const incomplete = packets.filter(
         (packet) => packet.stages.driver === undefined || packet.stages.stack === undefined,

@@ -6,6 +6,9 @@ import { type StageName, stageIndex } from '../../src/stages.js';
 export interface PacketRow {
   readonly driver: number;
   readonly stack?: number;
+  /** The NIC's stamp and its error; not stamped unless given. */
+  readonly hardware?: number;
+  readonly hardwareError?: number;
   readonly skb?: number;
   readonly length?: number;
   readonly queue?: number;
@@ -42,6 +45,8 @@ export function addPacket(lane: Lane, packet: PacketRow): number {
   const { packets } = lane;
   packets.times[0]![row] = packet.driver;
   packets.times[stageIndex('stack') - FIRST_PACKET_STAGE]![row] = packet.stack ?? Number.NaN;
+  packets.hardware[row] = packet.hardware ?? Number.NaN;
+  packets.hardwareError[row] = packet.hardwareError ?? (packet.hardware === undefined ? Number.NaN : 0);
   packets.poll[row] = packet.none ? PacketColumns.NONE : PacketColumns.OPEN;
   packets.indexInPoll[row] = packet.index ?? 0;
   packets.skb[row] = packet.skb ?? 0;

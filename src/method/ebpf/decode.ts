@@ -2,7 +2,14 @@
  * Ring records into lanes: the hot path of the reader. Typed arrays in, typed arrays out; no object, closure or BigInt
  * per record. Times are subtracted in 32-bit halves, so they are exact at any uptime.
  */
-import { HEADER_WORDS, type Lane, PACKET_AT_ETHERNET, PacketColumns, POLL } from '../../record/lane.js';
+import {
+  HARDWARE_STAGE,
+  HEADER_WORDS,
+  type Lane,
+  PACKET_AT_ETHERNET,
+  PacketColumns,
+  POLL,
+} from '../../record/lane.js';
 import type { InterruptRecord, RecordSource } from '../../record/source.js';
 import { stageIndex } from '../../stages.js';
 import {
@@ -61,6 +68,8 @@ export class Decoder {
     const flags = ((words[word] as number) >>> 8) & 0xff;
     columns.times[0]![row] = this.time(words, word, PACKET.driver);
     for (let i = 1; i < columns.times.length; i++) columns.times[i]![row] = Number.NaN;
+    columns.hardware[row] = Number.NaN;
+    columns.hardwareError[row] = Number.NaN;
     columns.poll[row] = flags & PACKET_FLAG.PACKET_OPENED ? PacketColumns.OPEN : PacketColumns.NONE;
     columns.length[row] = words[word + PACKET.len / 4] as number;
     columns.skb[row] = this.skb(words, word, PACKET.skb);
@@ -88,6 +97,7 @@ export class Decoder {
     const flags = ((words[word] as number) >>> 8) & 0xff;
     const caused = (flags & POLL_FLAG.POLL_CAUSED) !== 0;
     const causeFlags = words[word + (C + CAUSE.flags) / 4] as number;
+    columns.times[HARDWARE_STAGE]![row] = Number.NaN;
     columns.times[ENTRY]![row] = caused ? this.stamp(words, word, C + CAUSE.entry) : Number.NaN;
     columns.times[ISR]![row] = caused ? this.stamp(words, word, C + CAUSE.isr) : Number.NaN;
     columns.times[RAISE]![row] = caused ? this.stamp(words, word, C + CAUSE.raise) : Number.NaN;

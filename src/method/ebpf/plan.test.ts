@@ -41,7 +41,9 @@ describe('a full kernel', () => {
   });
 
   it('gives no reasons: every stage has its best way', () => {
-    expect(chosen.ways.map((one) => one.stage)).toEqual(STAGE_NAMES.slice(0, stageIndex('driver') + 1));
+    expect(chosen.ways.map((one) => one.stage)).toEqual(
+      STAGE_NAMES.slice(stageIndex('entry'), stageIndex('driver') + 1),
+    );
     for (const one of chosen.ways) expect(one).toMatchObject({ reasons: [], hook: expect.any(String) });
   });
 
@@ -177,6 +179,7 @@ describe('any kernel', () => {
     until: fc.constantFrom(...STAGE_NAMES),
     hasIrqs: fc.boolean(),
     interrupts: fc.boolean(),
+    hardware: fc.constantFrom(undefined, { hook: 'NIC', reasons: [] }, { hook: undefined, reasons: ['off'] }),
   });
 
   it('never gets a program whose hook it lacks', () => {

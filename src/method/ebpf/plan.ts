@@ -3,7 +3,7 @@
  * kernel is asked through {@link HookProbe}. This is the one place where fallback is decided.
  */
 import type { FeatureAnswer } from '../../feature/engine.js';
-import { type Hook, STAGES, type StageName, type Way, stageIndex } from '../../stages.js';
+import { type Hook, HOOKED_STAGES, type StageName, type Way, stageIndex } from '../../stages.js';
 import type { StageWay } from '../../record/source.js';
 
 /** Asks the kernel about one hook. */
@@ -17,6 +17,8 @@ export interface PlanRequest {
   readonly hasIrqs: boolean;
   /** One record per interrupt. */
   readonly interrupts: boolean;
+  /** How the NIC's own stamps are read, or why not; undefined: the NIC has none. */
+  readonly hardware?: Omit<StageWay, 'stage'> | undefined;
 }
 
 /** What to load and attach, and what to say about it. */
@@ -85,7 +87,7 @@ function planInterrupts(request: PlanRequest, probe: HookProbe): Plan {
   const asked = (name: StageName): boolean => stageIndex(name) <= stageIndex(request.until);
   const programs = new Set<string>();
   const ways: StageWay[] = [];
-  for (const stage of STAGES.slice(0, stageIndex('raise') + 1)) {
+  for (const stage of HOOKED_STAGES.slice(0, HOOKED_STAGES.findIndex(({ name }) => name === 'raise') + 1)) {
     // Without a hook on the entry the handler is where an interrupt begins.
     const first = stage.name === 'isr' && !programs.has('irq_vector') && !programs.has('irq_edge');
     if (!asked(stage.name) && !first) continue;
@@ -112,7 +114,8 @@ export function plan(request: PlanRequest, probe: HookProbe, hasPreemptCount: bo
   let entryHooked = false;
   let prepHooked = false;
   let isrNeeded = false;
-  for (const stage of STAGES) {
+  if (request.hardware !== undefined) ways.push({ stage: 'hw', ...request.hardware });
+  for (const stage of HOOKED_STAGES) {
     if (!needed(stage.name, request) && !(stage.name === 'isr' && isrNeeded)) continue;
     const chosen = choose(stage.ways, probe);
     const late = stageIndex(stage.name) >= stageIndex('driver');

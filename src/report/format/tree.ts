@@ -2,7 +2,6 @@
 import { deltaText } from '../../base/time.js';
 import { flowText, readFlow } from '../../packet/flow.js';
 import { HOW } from '../../packet/arrival.js';
-import { FIRST_PACKET_STAGE } from '../../record/lane.js';
 import { STAGES, stageIndex } from '../../stages.js';
 import type { FormatMaker } from './format.js';
 import { headerLines, howText, placeOf, textFormat } from './text.js';
@@ -10,8 +9,8 @@ import { headerLines, howText, placeOf, textFormat } from './text.js';
 export const treeFormat: FormatMaker = (timeline, stages) => {
   const text = textFormat(timeline, stages);
   const shown = stages.map((name) => stageIndex(name));
-  const before = shown.filter((index) => index < FIRST_PACKET_STAGE);
-  const after = shown.filter((index) => index >= FIRST_PACKET_STAGE);
+  const before = shown.filter((index) => STAGES[index]?.per === 'poll');
+  const after = shown.filter((index) => STAGES[index]?.per === 'packet');
   // Polls of several CPUs run at the same time, and their packets come in order of time: whose hunk is open.
   let openCpu = -1;
   let openEnd = Number.NaN;
