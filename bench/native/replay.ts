@@ -48,6 +48,7 @@ function pollRecord(last: Uint32Array, packets: number): Uint32Array {
   const set32 = (offset: number, value: number): void => bytes.setUint32(offset, value, true);
   const set64 = (offset: number, value: bigint): void => bytes.setBigUint64(offset, value, true);
   set32(POLL.packets, packets);
+  set32(POLL.seen, packets);
   set64(POLL.end, end);
   set64(POLL.start, end - 3000n);
   set64(POLL.softirq, end - 3500n);
