@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { addPacket, closePoll } from '../../test/support/lanes.js';
-import { HEADER_WORDS, Lane, PacketColumns } from './lane.js';
+import { HEADER_WORDS, Lane, PacketColumns, packetId } from './lane.js';
 
 /** What a lane must hold, in the plainest way. */
 interface Row {
@@ -72,6 +72,20 @@ describe('a lane', () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  it('knows a packet by the same number wherever its row has moved to', () => {
+    const lane = new Lane(3);
+    for (let i = 0; i < 5000; i++) {
+      addPacket(lane, { driver: i, length: i });
+      closePoll(lane, { packets: 1 });
+      if (i >= 10) lane.head++;
+      if (i === 2000) lane.head = lane.count;
+      lane.compact();
+      for (let row = lane.head; row < lane.count; row++)
+        expect(lane.idOf(row)).toBe(packetId(3, lane.packets.length[row]!));
+    }
+    expect(lane.dropped).toBeGreaterThan(2000);
   });
 
   it('gives its room back when everything is read', () => {

@@ -205,9 +205,16 @@ export class Lane {
   pollCount = 0;
   /** First row whose poll has not ended. */
   openFrom = 0;
+  /** Rows that were dropped from the front so far: row 0 is packet number `dropped` of this CPU. */
+  dropped = 0;
 
   constructor(cpu: number) {
     this.cpu = cpu;
+  }
+
+  /** The {@link packetId} of a row; it stays the same while rows move. */
+  idOf(row: number): number {
+    return packetId(this.cpu, this.dropped + row);
   }
 
   /** A new packet row; the caller fills its columns. */
@@ -246,11 +253,13 @@ export class Lane {
   /** Drops the rows that were read, when that is cheap. */
   compact(): void {
     if (this.head === this.count) {
+      this.dropped += this.count;
       this.head = this.count = this.openFrom = this.pollCount = 0;
       return;
     }
     if (this.head < this.packets.capacity / 2) return;
     this.packets.moveToFront(this.head, this.count);
+    this.dropped += this.head;
     this.openFrom -= this.head;
     this.count -= this.head;
     this.head = 0;
