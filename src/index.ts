@@ -15,7 +15,19 @@ export { Timeline, deltaText, spanText } from './base/time.js';
 export { EbpfSession, type EbpfOptions, type WantedIrq } from './method/ebpf/session.js';
 export type { IrqRole, Nic, NicIrq } from './nic/nic.js';
 export { defaultRouteInterface, listNics, nicOfIrq, resolveNic } from './nic/resolve.js';
-export { GROUNDS, HOW, HOW_NAMES, type How, PacketCursor } from './packet/arrival.js';
+export {
+  type ArrivalFacts,
+  GROUNDS,
+  HOW,
+  HOW_NAMES,
+  type How,
+  type IrqFacts,
+  NO_FACTS,
+  PacketCursor,
+  RULES,
+  type Rule,
+  VIA_NAMES,
+} from './packet/arrival.js';
 export { type Flow, flowText, parseFlow, readFlow } from './packet/flow.js';
 export { Joiner } from './packet/join.js';
 export { Lane } from './record/lane.js';

@@ -1,5 +1,6 @@
 /** Checks of the machine: what tracing needs, and what moves a stamp on every interface. */
 import { CAPABILITY_USES, effectiveCapabilities, missingForTracing } from '../sys/caps.js';
+import { deepestIdle } from '../sys/cpuidle.js';
 import type { KernelFiles } from '../sys/files.js';
 import { kernelConfig, kernelRelease } from '../sys/kernel-config.js';
 import { type Check, type Finding, machineCheck } from './finding.js';
@@ -118,24 +119,14 @@ function threadedInterrupts(files: KernelFiles): Finding | undefined {
 }
 
 function idle(files: KernelFiles): Finding | undefined {
-  const root = '/sys/devices/system/cpu/cpu0/cpuidle';
-  const states = files
-    .list(root)
-    .map((state) => ({
-      name: files.text(`${root}/${state}/name`) ?? state,
-      latency: Number(files.text(`${root}/${state}/latency`) ?? '0'),
-      off: files.text(`${root}/${state}/disable`) === '1',
-    }))
-    .filter((state) => !state.off)
-    .sort((a, b) => b.latency - a.latency);
-  const deepest = states[0];
+  const deepest = deepestIdle(files);
   if (deepest === undefined) return { level: 'ok', found: 'no idle states under the control of cpuidle' };
-  if (deepest.latency < 2)
-    return { level: 'ok', found: `deepest ${deepest.name}, ${deepest.latency} µs to wake` };
+  if (deepest.latencyUs < 2)
+    return { level: 'ok', found: `deepest ${deepest.name}, ${deepest.latencyUs} µs to wake` };
   return {
     level: 'note',
-    found: `deepest ${deepest.name}, up to ${deepest.latency} µs to wake`,
-    effect: `the first interrupt after idle is entered up to ${deepest.latency} µs late, and so is its stamp`,
+    found: `deepest ${deepest.name}, up to ${deepest.latencyUs} µs to wake`,
+    effect: `the first interrupt after idle is entered up to ${deepest.latencyUs} µs late, and so is its stamp`,
     cure: `cpupower idle-set -D 1   (or hold /dev/cpu_dma_latency open with 0 in it)`,
     undo: 'cpupower idle-set -E',
   };

@@ -1,36 +1,26 @@
 /**
- * How a packet arrived, and its arrival stamp: the rules, in one pure place. docs/arrival.md states them for users.
+ * How a packet arrived, when, and how sure that is: the rules, in one pure place. docs/arrival.md states them for users
+ * and proves them; test/model holds them against a NIC whose every packet's arrival is known.
  *
- * The interrupt's entry is the arrival of the packet that the interrupt was raised for, at the latest: the NIC writes
- * the packet, then raises the interrupt. Packets that the same poll finds behind the first one came later than the
- * first and not later than their own driver stamp; they are shown with their batch's interrupt and say so. A poll that
- * no interrupt led to gives its packets their own driver stamp: nothing earlier is known.
+ * Arrival is the moment at which the NIC had made the packet visible in the host's memory: its descriptor was written.
  */
-import { FIRST_PACKET_STAGE, FIRST_POLL_STAGE, type Lane, PacketColumns, POLL } from '../record/lane.js';
+import {
+  CONTEXT,
+  FIRST_PACKET_STAGE,
+  FIRST_POLL_STAGE,
+  HARDWARE_STAGE,
+  type Lane,
+  PacketColumns,
+  POLL,
+} from '../record/lane.js';
+import { stageIndex } from '../stages.js';
+import { type ArrivalFacts, NO_FACTS, SLACK_NS } from './arrival/facts.js';
+import { HOW, type How, RULE, RULES, type Rule } from './arrival/rules.js';
 
-/** How a packet arrived. */
-export const HOW = {
-  ownIrq: 0,
-  batch: 1,
-  polled: 2,
-  noIrq: 3,
-  unknown: 4,
-} as const;
+export { type ArrivalFacts, type IrqFacts, NO_FACTS, SLACK_NS } from './arrival/facts.js';
+export { GROUNDS, HOW, HOW_NAMES, type How, RULE, RULES, type Rule, VIA_NAMES } from './arrival/rules.js';
 
-/** One of {@link HOW}. */
-export type How = (typeof HOW)[keyof typeof HOW];
-
-/** The names of the classes, indexed by {@link HOW}. */
-export const HOW_NAMES = ['own-irq', 'batch', 'polled', 'no-irq', 'unknown'] as const;
-
-/** On what ground the arrival is what it is, indexed by {@link HOW}. */
-export const GROUNDS = [
-  'first packet of the poll that this interrupt led to',
-  'found by the same poll behind its first packet: arrived after it and not after its own driver stamp',
-  'no interrupt led to this poll: arrived not after its driver stamp',
-  'the interface has no interrupts: stamped at the first stage there is',
-  'the trace began or ended in the middle of its poll, so its interrupt is not known: arrived not after its driver stamp',
-] as const;
+const ISR = stageIndex('isr');
 
 /** Stands on one packet of a lane. One object is moved along; nothing is allocated per packet. */
 export class PacketCursor {
@@ -53,7 +43,11 @@ export class PacketCursor {
   /** True where the rule leaves no other way; else probable. */
   certain = false;
   /** Index into {@link GROUNDS}: the rule that decided. */
-  rule = 0;
+  rule: Rule = RULE.cut;
+  /** Where its poll ran, index into {@link VIA_NAMES}. */
+  via: number = CONTEXT.softirq;
+  /** RPS moved it to another CPU behind the driver stage, where the trace looks that far. */
+  rps = false;
 
   /** Time at a stage by index, relative to base; NaN when it was not stamped. */
   stage(index: number): number {
@@ -65,37 +59,109 @@ export class PacketCursor {
   }
 }
 
-/** Fills in class, position and arrival of the packet that the cursor stands on. */
-export function classify(cursor: PacketCursor): void {
+/** The earliest stage that was stamped of the interrupt and the poll, or the driver stage. */
+function earliestStage(lane: Lane, poll: number): number {
+  let stage = FIRST_POLL_STAGE;
+  while (stage < FIRST_PACKET_STAGE && Number.isNaN(lane.polls.times[stage]![poll])) stage++;
+  return stage;
+}
+
+/** Which own-irq a poll's first packet is; the interrupt's stamp `entry` is of `stage`. */
+function ownRule(cursor: PacketCursor, facts: ArrivalFacts, stage: number, entry: number): Rule {
+  const { lane, row, poll } = cursor;
+  const { polls } = lane;
+  const irq = facts.irqs.get(polls.irq[poll] as number);
+  if (((polls.flags[poll] as number) & POLL.AMBIGUOUS) !== 0) return RULE.ownInferred;
+  if (irq === undefined || stage > ISR) return RULE.ownUnmoderated;
+  if (!facts.exactCause && (irq.queue === undefined || lane.packets.queue[row] !== irq.queue + 1))
+    return RULE.ownInferred;
+  if (!irq.receiveOnly || irq.sharedLine) return RULE.ownMixed;
+  if (irq.selfRaised) return RULE.ownSelfRaised;
+  if (irq.moderationNs === undefined) return RULE.ownUnmoderated;
+  // Without a poll before it the comparison is with NaN: false.
+  const leftoverUntil = (polls.previousEnd[poll] as number) + irq.moderationNs + facts.wakeNs + SLACK_NS;
+  return entry > leftoverUntil ? RULE.own : RULE.ownSoon;
+}
+
+/** The rule for a packet of a poll that an interrupt led to, or may have: see docs/arrival.md. */
+function causedRule(cursor: PacketCursor, facts: ArrivalFacts, stage: number, entry: number): Rule {
+  const { polls } = cursor.lane;
+  const { poll } = cursor;
+  const flags = polls.flags[poll] as number;
+  const idle = facts.exactCause && (flags & POLL.MISSED) === 0;
+  // The NAPI instance stays scheduled then, so no interrupt can have done that.
+  if (!idle && (polls.previousWork[poll] as number) >= (polls.budget[poll] as number)) return RULE.repoll;
+  if (entry <= (polls.empty[poll] as number)) {
+    // Inferred: a later interrupt of the same line may have been the one.
+    return facts.exactCause || polls.again[poll] === 0 ? RULE.emptyAfter : RULE.maskedInferred;
+  }
+  if ((flags & POLL.MISSED) !== 0) return RULE.missed;
+  if (cursor.k === 1) return ownRule(cursor, facts, stage, entry);
+  return facts.exactCause && (flags & POLL.AMBIGUOUS) === 0 ? RULE.batch : RULE.batchInferred;
+}
+
+/** The rule for a packet of a poll that no interrupt was seen to lead to. */
+function uncausedRule({ lane, poll }: PacketCursor, facts: ArrivalFacts): Rule {
+  const { polls } = lane;
+  // Without an end of its NAPI's poll before, the interrupt may have come before the hooks were there.
+  if (Number.isNaN(polls.previousEnd[poll])) return RULE.cut;
+  if ((polls.previousWork[poll] as number) >= (polls.budget[poll] as number)) return RULE.repoll;
+  if (polls.irq[poll] === 0) return RULE.noIrqYet;
+  return facts.exactCause ? RULE.masked : RULE.maskedInferred;
+}
+
+function decide(cursor: PacketCursor, facts: ArrivalFacts): Rule {
   const { lane, row } = cursor;
+  const { polls } = lane;
   const poll = lane.packets.poll[row] as number;
-  cursor.arrival = lane.packets.times[0]![row] as number;
+  if (poll < 0) return poll === PacketColumns.NONE ? RULE.noIrq : RULE.cut;
+  cursor.poll = poll;
+  cursor.k = lane.packets.indexInPoll[row] as number;
+  cursor.n = polls.packets[poll] as number;
+  cursor.notBefore = polls.empty[poll] as number;
+  cursor.via = polls.context[poll] as number;
+  if (cursor.via === CONTEXT.busyPoll) return RULE.busyPoll;
+  if (((polls.flags[poll] as number) & POLL.CAUSED) === 0) return uncausedRule(cursor, facts);
+  const stage = earliestStage(lane, poll);
+  const entry = stage < FIRST_PACKET_STAGE ? (polls.times[stage]![poll] as number) : cursor.arrival;
+  const rule = causedRule(cursor, facts, stage, entry);
+  if (RULES[rule]!.how <= HOW.batch) {
+    cursor.arrival = entry;
+    cursor.arrivalStage = stage;
+    if (rule === RULE.own) cursor.notAfter = entry;
+  }
+  return rule;
+}
+
+/** Fills in class, position, arrival and its bounds for the packet that the cursor stands on. */
+export function classify(cursor: PacketCursor, facts: ArrivalFacts = NO_FACTS): void {
+  const { lane, row } = cursor;
+  const { packets } = lane;
+  const driver = packets.times[0]![row] as number;
+  cursor.arrival = driver;
   cursor.arrivalStage = FIRST_PACKET_STAGE;
+  cursor.poll = -1;
   cursor.k = 0;
   cursor.n = 0;
   cursor.notBefore = Number.NaN;
-  cursor.notAfter = cursor.arrival;
-  cursor.certain = false;
-  cursor.poll = poll;
-  if (poll < 0) {
-    cursor.poll = -1;
-    cursor.how = poll === PacketColumns.NONE ? HOW.noIrq : HOW.unknown;
-    return;
-  }
-  cursor.k = lane.packets.indexInPoll[row] as number;
-  cursor.n = lane.polls.packets[poll] as number;
-  if (((lane.polls.flags[poll] as number) & POLL.CAUSED) === 0) {
-    // Without an end of its NAPI's poll before, the interrupt may have come before the hooks were there.
-    cursor.how = Number.isNaN(lane.polls.previousEnd[poll]) ? HOW.unknown : HOW.polled;
-    return;
-  }
-  // Where packets of the poll are missing, its first one may be among them.
-  cursor.how = cursor.k === 1 && lane.polls.lost[poll] === 0 ? HOW.ownIrq : HOW.batch;
-  for (let stage = FIRST_POLL_STAGE; stage < FIRST_PACKET_STAGE; stage++) {
-    const time = lane.polls.times[stage]![poll] as number;
-    if (Number.isNaN(time)) continue;
-    cursor.arrival = time;
-    cursor.arrivalStage = stage;
-    return;
-  }
+  cursor.notAfter = driver;
+  cursor.via = CONTEXT.softirq;
+  const stackCpu = packets.stackCpu[row] as number;
+  cursor.rps = stackCpu !== 0 && stackCpu - 1 !== lane.cpu;
+  const rule = decide(cursor, facts);
+  cursor.rule = rule;
+  cursor.how = RULES[rule]!.how;
+  cursor.certain = RULES[rule]!.certain;
+  const hardware = packets.hardware[row] as number;
+  if (!Number.isNaN(hardware)) useHardware(cursor, hardware, driver);
+}
+
+/** The NIC's own stamp, where it is not proven wrong by lying behind the packet's driver stamp. */
+function useHardware(cursor: PacketCursor, hardware: number, driver: number): void {
+  const error = cursor.lane.packets.hardwareError[cursor.row] as number;
+  if (!(hardware - error <= driver)) return;
+  cursor.arrival = hardware;
+  cursor.arrivalStage = HARDWARE_STAGE;
+  cursor.notBefore = hardware - error;
+  cursor.notAfter = hardware + error;
 }

@@ -268,7 +268,12 @@ describe('any traffic', () => {
                   writes.push({ time: at, cpu: stack.cpu, order: writes.length, run });
                 }
               }
-              const row = { packets: n, end: time, ...(poll.irq ? { irq: 38, times: { isr: time } } : {}) };
+              const row = {
+                packets: n,
+                end: time,
+                irq: 38,
+                ...(poll.irq ? { times: { isr: time } } : { flags: 0 }),
+              };
               writes.push({ time, cpu, order: writes.length, run: () => closePoll(lanes[cpu]!, row) });
             }
           }

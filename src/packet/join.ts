@@ -5,7 +5,7 @@
 import { FIRST_PACKET_STAGE, type Lane, PacketColumns } from '../record/lane.js';
 import type { RecordSource } from '../record/source.js';
 import { type StageName, stageIndex } from '../stages.js';
-import { classify, type PacketCursor } from './arrival.js';
+import { type ArrivalFacts, classify, NO_FACTS, type PacketCursor } from './arrival.js';
 
 /** How long a program may take from reading its clock to publishing its record, interrupts included. */
 export const IN_FLIGHT_NS = 1_000_000;
@@ -39,11 +39,14 @@ export class Joiner {
   unmatchedStages = 0;
   private readonly source: RecordSource;
   private readonly lastColumn: number;
+  private readonly facts: ArrivalFacts;
   private orphans: Orphan[] = [];
   private active: Lane[] = [];
 
-  constructor(source: RecordSource, until: StageName) {
+  /** @param facts without them no interrupt's time is certain to be an arrival */
+  constructor(source: RecordSource, until: StageName, facts: ArrivalFacts = NO_FACTS) {
     this.source = source;
+    this.facts = facts;
     const last = Math.max(stageIndex(until), FIRST_PACKET_STAGE);
     const stamped = source.ways.filter((way) => way.hook !== undefined).map((way) => stageIndex(way.stage));
     this.lastColumn = Math.min(last, Math.max(...stamped, FIRST_PACKET_STAGE)) - FIRST_PACKET_STAGE;
@@ -123,7 +126,7 @@ export class Joiner {
     if (first.packets.poll[row] === PacketColumns.OPEN) first.abandonOpen(row + 1);
     cursor.lane = first;
     cursor.row = row;
-    classify(cursor);
+    classify(cursor, this.facts);
     return true;
   }
 

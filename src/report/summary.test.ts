@@ -51,7 +51,7 @@ describe('the summary', () => {
   it('counts every packet under one class, with its bytes', () => {
     const summary = new Summary();
     eachPacket((cursor) => summary.count(cursor));
-    expect(summary.byHow).toEqual([1, 1, 1, 1, 1]);
+    expect(summary.byHow).toEqual([1, 1, 0, 1, 0, 1, 1]);
     expect([summary.packets, summary.bytes]).toEqual([5, 204]);
   });
 });

@@ -1,5 +1,5 @@
 /** Counts over the packets of a trace: what the closing lines say. */
-import { HOW_NAMES, type PacketCursor } from '../packet/arrival.js';
+import { HOW, HOW_NAMES, type How, type PacketCursor } from '../packet/arrival.js';
 import { FIRST_PACKET_STAGE, FIRST_POLL_STAGE, POLL } from '../record/lane.js';
 import { type LossLedger, PACKET_LOSS } from '../record/loss.js';
 import { STAGES } from '../stages.js';
@@ -45,14 +45,15 @@ export class Summary {
 
   /** `3 packets stamped · 1 by its own interrupt, 2 in its batch, 0 polled · 0 lost`. */
   text(ledger: LossLedger): string {
-    const [own, batch, polled, none, unknown] = this.byHow as [number, number, number, number, number];
+    const by = (how: How): number => this.byHow[how] as number;
+    const own = by(HOW.ownIrq);
     const how = [
       `${own} by ${own === 1 ? 'its' : 'their'} own interrupt`,
-      `${batch} in a batch`,
-      `${polled} polled`,
+      `${by(HOW.batch)} in a batch`,
+      `${by(HOW.repoll) + by(HOW.polled) + by(HOW.busyPoll)} polled`,
     ];
-    if (none > 0) how.push(`${none} without an interrupt`);
-    if (unknown > 0) how.push(`${unknown} unmatched`);
+    if (by(HOW.noIrq) > 0) how.push(`${by(HOW.noIrq)} without an interrupt`);
+    if (by(HOW.unknown) > 0) how.push(`${by(HOW.unknown)} unmatched`);
     const lost = ledger.total();
     const some = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
     const parts: string[] = [];

@@ -1,5 +1,12 @@
 /** Lanes made by hand, for tests of what reads them. */
-import { FIRST_PACKET_STAGE, HEADER_WORDS, type Lane, POLL, PacketColumns } from '../../src/record/lane.js';
+import {
+  CONTEXT,
+  FIRST_PACKET_STAGE,
+  HEADER_WORDS,
+  type Lane,
+  POLL,
+  PacketColumns,
+} from '../../src/record/lane.js';
 import { type StageName, stageIndex } from '../../src/stages.js';
 
 /** A packet to put into a lane; what is left out is 0 or not stamped. */
@@ -9,6 +16,8 @@ export interface PacketRow {
   /** The NIC's stamp and its error; not stamped unless given. */
   readonly hardware?: number;
   readonly hardwareError?: number;
+  /** CPU of the stack stage + 1; 0 unless given. */
+  readonly stackCpu?: number;
   readonly skb?: number;
   readonly length?: number;
   readonly queue?: number;
@@ -36,6 +45,15 @@ export interface PollRow {
   readonly end?: number;
   /** NaN: this NAPI was not seen before. */
   readonly previousEnd?: number;
+  /** Work of the poll before and budget of this one; 0 and 64 unless given. */
+  readonly previousWork?: number;
+  readonly budget?: number;
+  /** Interrupts behind the one that led to it; 0 unless given. */
+  readonly again?: number;
+  /** When the queue was known empty; unknown unless given. */
+  readonly empty?: number;
+  /** One of CONTEXT; in a softirq unless given. */
+  readonly context?: number;
   readonly flags?: number;
 }
 
@@ -49,6 +67,7 @@ export function addPacket(lane: Lane, packet: PacketRow): number {
   packets.hardwareError[row] = packet.hardwareError ?? (packet.hardware === undefined ? Number.NaN : 0);
   packets.poll[row] = packet.none ? PacketColumns.NONE : PacketColumns.OPEN;
   packets.indexInPoll[row] = packet.index ?? 0;
+  packets.stackCpu[row] = packet.stackCpu ?? 0;
   packets.skb[row] = packet.skb ?? 0;
   packets.length[row] = packet.length ?? 0;
   packets.queue[row] = packet.queue ?? 0;
@@ -81,6 +100,12 @@ export function closePoll(lane: Lane, poll: PollRow): number {
   polls.pid[row] = poll.pid ?? 0;
   polls.end[row] = poll.end ?? 0;
   polls.previousEnd[row] = poll.previousEnd ?? 0;
+  polls.work[row] = poll.packets;
+  polls.budget[row] = poll.budget ?? 64;
+  polls.previousWork[row] = poll.previousWork ?? 0;
+  polls.again[row] = poll.again ?? 0;
+  polls.empty[row] = poll.empty ?? Number.NaN;
+  polls.context[row] = poll.context ?? CONTEXT.softirq;
   polls.flags[row] = poll.flags ?? (poll.irq === undefined ? 0 : POLL.CAUSED);
   lane.closePoll(row, poll.packets);
   return row;

@@ -1,7 +1,7 @@
 /** `rxstamp trace`: start, drain until told to stop, sum up. */
 import { EXIT } from '../../base/errors.js';
 import { EbpfSession } from '../../method/ebpf/session.js';
-import { PacketCursor } from '../../packet/arrival.js';
+import { type ArrivalFacts, PacketCursor } from '../../packet/arrival.js';
 import { IN_FLIGHT_NS, Joiner } from '../../packet/join.js';
 import { type InterruptRecord, interruptEnd, interruptStart } from '../../record/source.js';
 import { LossLedger } from '../../record/loss.js';
@@ -14,6 +14,7 @@ import { exitNow } from '../../sys/libc.js';
 import { Output } from '../../sys/output.js';
 import { version } from '../../sys/package.js';
 import { checkPrivileges } from './check.js';
+import { askFacts } from './facts.js';
 import { type TraceOptions, readOptions } from './options.js';
 import { ShownClock } from './shown-clock.js';
 import { type Target, resolveTarget } from './target.js';
@@ -30,10 +31,12 @@ export async function runTrace(
   const options = readOptions(argument, raw);
   const target = resolveTarget(options);
   checkPrivileges();
+  const asked = askFacts(target.nics);
   const session = EbpfSession.start(target.ebpf);
   endBy(exitNow);
   try {
-    return await new Trace(options, target, session).run();
+    const facts = { ...(await asked), exactCause: session.programs.includes('napi_prep') };
+    return await new Trace(options, target, session, facts).run();
   } finally {
     session.close();
   }
@@ -55,10 +58,10 @@ class Trace {
   private stopping = false;
   private wake: () => void = () => {};
 
-  constructor(options: TraceOptions, target: Target, session: EbpfSession) {
+  constructor(options: TraceOptions, target: Target, session: EbpfSession, facts: ArrivalFacts) {
     this.options = options;
     this.session = session;
-    this.joiner = new Joiner(session, options.until);
+    this.joiner = new Joiner(session, options.until, facts);
     this.clock = new ShownClock(options.clock, session.base);
     const stamped = session.ways.filter((way) => way.hook !== undefined).map((way) => way.stage);
     this.format = FORMATS[options.format](this.clock.timeline, stamped);

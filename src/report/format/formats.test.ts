@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { GROUNDS, RULE } from '../../packet/arrival.js';
 import { META, SHOWN, ZERO, render } from '../../../test/support/sample-trace.js';
 import { csvFormat } from './csv.js';
 import { FORMATS } from './index.js';
@@ -48,9 +49,9 @@ describe('the text format', () => {
       '5 packets stamped · 1 by its own interrupt, 1 in a batch, 1 polled, 1 without an interrupt, 1 unmatched · 2 interrupts · 4 lost',
       'lost 1 events: missed',
       'lost 3 packets: ring_full on CPU 1',
-      'own-irq: first packet of the poll that this interrupt led to',
-      'batch: found by the same poll behind its first packet: arrived after it and not after its own driver stamp',
-      'polled: no interrupt led to this poll: arrived not after its driver stamp',
+      `own-irq: ${GROUNDS[RULE.ownUnmoderated]}`,
+      `batch: ${GROUNDS[RULE.batchInferred]}`,
+      `polled: ${GROUNDS[RULE.maskedInferred]}`,
       'no-irq: the interface has no interrupts: stamped at the first stage there is',
       'unknown: the trace began or ended in the middle of its poll, so its interrupt is not known: arrived not after its driver stamp',
     ]);
@@ -121,7 +122,7 @@ describe('the NDJSON format', () => {
       arrival: '1790000000000001007',
       stage: 'entry',
       how: 'own-irq',
-      ground: 'first packet of the poll that this interrupt led to',
+      ground: GROUNDS[RULE.ownUnmoderated],
       batch: [1, 2],
       napi: 8193,
       pid: 0,
@@ -172,7 +173,7 @@ describe('the NDJSON format', () => {
     expect(parsed[10]).toEqual({
       type: 'summary',
       packets: 5,
-      how: { 'own-irq': 1, batch: 1, polled: 1, 'no-irq': 1, unknown: 1 },
+      how: { 'own-irq': 1, batch: 1, repoll: 0, polled: 1, 'busy-poll': 0, 'no-irq': 1, unknown: 1 },
       interrupts: 2,
       bytes: 28 * 3 + 60 * 2,
       records: 0,

@@ -50,7 +50,7 @@ export const ndjsonFormat: FormatMaker = (timeline, stages) => {
       const queue = packets.queue[row] as number;
       return (
         `{"type":"packet","number":${number},"arrival":"${timeline.nanoseconds(cursor.arrival)}",` +
-        `"stage":"${STAGE_NAMES[cursor.arrivalStage]}","how":"${HOW_NAMES[cursor.how]}","ground":${grounds[cursor.how]}` +
+        `"stage":"${STAGE_NAMES[cursor.arrivalStage]}","how":"${HOW_NAMES[cursor.how]}","ground":${grounds[cursor.rule]}` +
         `${batch}${irqJson(cursor)},"cpu":${lane.cpu},"queue":${queue === 0 ? 'null' : queue - 1},` +
         `"length":${packets.length[row]},"flow":${flowJson(readFlow(lane, row))},"stages":{${stamps}}}\n`
       );

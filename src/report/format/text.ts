@@ -1,7 +1,7 @@
 /** One line per packet, for people. Deltas are microseconds from the arrival, with all nanoseconds. */
 import { interruptStart } from '../../record/source.js';
 import { deltaText } from '../../base/time.js';
-import { GROUNDS, HOW, HOW_NAMES, type How, type PacketCursor } from '../../packet/arrival.js';
+import { GROUNDS, HOW, HOW_NAMES, type PacketCursor, type Rule, RULES } from '../../packet/arrival.js';
 import { flowText, readFlow } from '../../packet/flow.js';
 import { STAGES, stageIndex } from '../../stages.js';
 import type { FormatMaker, TraceMeta } from './format.js';
@@ -9,19 +9,22 @@ import type { FormatMaker, TraceMeta } from './format.js';
 const FLOW_WIDTH = 44;
 const DELTA_WIDTH = 10;
 
-/** `own-irq`, `batch 2/3`, `polled 1/3`, `no-irq`, `unknown`. */
+/** `own-irq`, `batch 2/3`, `repoll 1/64`, `polled 1/3`, `busy-poll`, `no-irq`, `unknown`. */
 export function howText(cursor: PacketCursor): string {
   switch (cursor.how) {
     case HOW.ownIrq:
       return cursor.n > 1 ? `own-irq 1/${cursor.n}` : 'own-irq';
     case HOW.batch:
       return `batch ${cursor.k}/${cursor.n}`;
+    case HOW.repoll:
     case HOW.polled:
-      return cursor.n > 1 ? `polled ${cursor.k}/${cursor.n}` : 'polled';
+    case HOW.busyPoll: {
+      const name = HOW_NAMES[cursor.how];
+      return cursor.n > 1 ? `${name} ${cursor.k}/${cursor.n}` : name;
+    }
     case HOW.noIrq:
-      return 'no-irq';
     case HOW.unknown:
-      return 'unknown';
+      return HOW_NAMES[cursor.how];
   }
 }
 
@@ -68,7 +71,7 @@ const INTERRUPT_HEADING = [
 
 export const textFormat: FormatMaker = (timeline, stages) => {
   const columns = stages.map((name) => stageIndex(name));
-  let grounds = new Set<How>();
+  let grounds = new Set<Rule>();
   const heading = (): string =>
     [
       '#'.padStart(7),
@@ -89,7 +92,7 @@ export const textFormat: FormatMaker = (timeline, stages) => {
     },
     packet(cursor, number) {
       const place = placeOf(cursor);
-      grounds.add(cursor.how);
+      grounds.add(cursor.rule);
       let line =
         `${`t${number}`.padStart(7)} ${timeline.text(cursor.arrival).padEnd(20)} ${howText(cursor).padEnd(12)} ` +
         `${place.irq.padStart(4)} ${place.vector.padStart(5)} ${place.cpu.padStart(3)} ${place.queue.padStart(2)} ` +
@@ -117,7 +120,9 @@ export const textFormat: FormatMaker = (timeline, stages) => {
       return `*** lost ${loss.count}: ${loss.cause}${where}, between ${timeline.text(loss.from)} and ${timeline.text(loss.to)}\n`;
     },
     summary(summary, ledger) {
-      const why = [...grounds].sort((a, b) => a - b).map((how) => `${HOW_NAMES[how]}: ${GROUNDS[how]}`);
+      const why = [...grounds]
+        .sort((a, b) => a - b)
+        .map((rule) => `${HOW_NAMES[RULES[rule]!.how]}: ${GROUNDS[rule]}`);
       return `${[summary.text(ledger), ...summary.lossLines(ledger), ...why].join('\n')}\n`;
     },
   };

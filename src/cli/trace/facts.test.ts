@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest';
+import { known, unknown } from '../../base/answer.js';
+import type { Nic } from '../../nic/nic.js';
+import { kernelFiles } from '../../sys/files.js';
+import { askFacts } from './facts.js';
+
+const NIC = {
+  name: 'eth0',
+  ifindex: 2,
+  driver: 'virtio_net',
+  bus: undefined,
+  rxQueues: 1,
+  noIrqs: undefined,
+  lower: [],
+  irqs: [{ irq: 38, actions: ['virtio0-input.0'], role: 'rx', queue: 0 }],
+} as unknown as Nic;
+
+const nowhere = kernelFiles('/nonexistent');
+
+describe('what the rules of arrival must know', () => {
+  it('comes from ethtool -c and from the names of the interrupts', async () => {
+    const asked: string[] = [];
+    const facts = await askFacts([NIC, { ...NIC, name: 'lo', irqs: [] }], nowhere, async (program, args) => {
+      asked.push([program, ...args].join(' '));
+      return known('Adaptive RX: off  TX: off\nrx-usecs:\t20\n');
+    });
+    expect(asked).toEqual(['ethtool -c eth0']);
+    expect([...facts.irqs]).toEqual([
+      [
+        38,
+        { irq: 38, receiveOnly: true, selfRaised: false, sharedLine: false, moderationNs: 20_000, queue: 0 },
+      ],
+    ]);
+    expect(facts.wakeNs).toBe(0);
+  });
+
+  it('is unknown where ethtool cannot be asked', async () => {
+    const facts = await askFacts([NIC], nowhere, async () => unknown('ethtool is not installed'));
+    expect(facts.irqs.get(38)?.moderationNs).toBeUndefined();
+  });
+});
