@@ -36,7 +36,9 @@ import { type Say, quiet, since } from './progress.js';
 import { launch } from './programs.js';
 import { qemuArguments } from './qemu.js';
 import { type Finished, Running } from './running.js';
+import { TapWire, noTap, tapNamespace } from './tap.js';
 import { connectWhenOpen } from './unix-socket.js';
+import { SocketWire } from './wire.js';
 
 const GONE_MS = 5000;
 
@@ -95,6 +97,8 @@ export class Guest {
   /** Boots until user space is ready. Throws RXS_LAB*, RXS_NEEDS_PROGRAM. */
   async boot(): Promise<void> {
     const from = performance.now();
+    const refusal = this.nic?.by === 'tap' ? noTap() : undefined;
+    if (refusal !== undefined) throw refusal;
     const kernel = await ensureKernel(this.kernel, this.#say);
     const qemu = await ensureQemu(this.#say);
     const busybox = await ensureBusybox(this.#say);
@@ -212,10 +216,11 @@ export class Guest {
   #start(program: string, args: readonly string[], libraries: readonly string[]): void {
     const log = openSync(join(this.folder, 'qemu.log'), 'w');
     const env = { ...process.env, ...(libraries.length > 0 ? { LD_LIBRARY_PATH: libraries.join(':') } : {}) };
+    const place = this.nic?.by === 'tap' ? tapNamespace() : [];
     // The kernel ends QEMU when this process goes, even by SIGKILL.
     const child = launch(
       'setpriv',
-      ['--pdeathsig', 'KILL', program, ...args],
+      ['--pdeathsig', 'KILL', ...place, program, ...args],
       { stdio: ['ignore', log, log], env, detached: true },
       (error) => this.#failed(error),
     );
@@ -241,9 +246,12 @@ export class Guest {
     });
     socket.on('error', () => undefined);
     this.#control = socket;
-    if (this.nic !== undefined) {
-      this.#injector = new Injector(await connectWhenOpen(join(this.#sockets, 'frames'), check));
-    }
+    if (this.nic === undefined) return;
+    const wire =
+      this.nic.by === 'tap'
+        ? new TapWire(this.#qemu?.pid ?? 0)
+        : new SocketWire(await connectWhenOpen(join(this.#sockets, 'frames'), check));
+    this.#injector = new Injector(wire);
   }
 
   #hear(line: string): void {

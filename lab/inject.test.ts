@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { udpFlows } from './frames.js';
 import { Injector } from './inject.js';
 import { connectWhenOpen } from './unix-socket.js';
+import { SocketWire } from './wire.js';
 
 /** The bytes on the socket. */
 const framed = (frames: readonly Buffer[]): Buffer =>
@@ -37,7 +38,7 @@ describe('Injector', () => {
     });
     await new Promise<void>((resolve) => listener.listen(join(folder, 's'), resolve));
     server = listener;
-    injector = new Injector(await connectWhenOpen(join(folder, 's'), () => undefined));
+    injector = new Injector(new SocketWire(await connectWhenOpen(join(folder, 's'), () => undefined)));
   });
 
   afterEach(() => {

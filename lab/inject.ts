@@ -1,10 +1,7 @@
-/**
- * Sends frames into the guest's NIC, over the unix socket of QEMU's stream netdev. QEMU reads no further while the
- * NIC has no free descriptor, so nothing is lost on this side: what was sent is what the NIC got.
- */
-import type { Socket } from 'node:net';
+/** Sends frames into the guest's NIC, each at its time, and counts what comes back. */
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { RxError } from '../src/base/errors.js';
+import type { Wire } from './wire.js';
 
 /** When frames go. */
 export interface Pacing {
@@ -22,7 +19,7 @@ export interface Pacing {
 export interface Sent {
   readonly count: number;
   readonly bytes: number;
-  /** For each frame, when it was handed to the emulator's socket: host CLOCK_MONOTONIC, ns. */
+  /** For each frame, when it was handed over to the emulator: host CLOCK_MONOTONIC, ns. */
   readonly times: readonly bigint[];
 }
 
@@ -49,16 +46,6 @@ async function waitUntil(due: bigint): Promise<void> {
   }
 }
 
-function withLength(frames: readonly Buffer[]): Buffer {
-  const parts: Buffer[] = [];
-  for (const frame of frames) {
-    const length = Buffer.alloc(4);
-    length.writeUInt32BE(frame.length);
-    parts.push(length, frame);
-  }
-  return Buffer.concat(parts);
-}
-
 /** The sender of frames, and the counter of what comes back. */
 export class Injector {
   /** Frames the guest sent. */
@@ -67,17 +54,17 @@ export class Injector {
   receivedBytes = 0;
   /** Called with every frame the guest sends. */
   onFrame: ((frame: Buffer) => void) | undefined;
-  #rest = Buffer.alloc(0);
-  #gone: string | undefined;
 
-  readonly #socket: Socket;
+  readonly #wire: Wire;
 
-  /** Takes over a connection to QEMU's frame socket. */
-  constructor(socket: Socket) {
-    this.#socket = socket;
-    socket.on('data', (chunk: Buffer) => this.#take(chunk));
-    socket.on('error', (error) => (this.#gone = error.message));
-    socket.on('close', () => (this.#gone ??= 'QEMU has closed its end'));
+  /** Takes over a way into the NIC. */
+  constructor(wire: Wire) {
+    this.#wire = wire;
+    wire.onFrame = (frame) => {
+      this.received++;
+      this.receivedBytes += frame.length;
+      this.onFrame?.(frame);
+    };
   }
 
   /**
@@ -101,7 +88,7 @@ export class Injector {
       const group = frames.slice(next, next + (pacing.at === undefined ? burst : 1));
       await waitUntil(pacing.at?.[next] ?? due);
       if (pacing.signal?.aborted) break;
-      const time = await this.#hand(withLength(group));
+      const time = await this.#wire.hand(group);
       for (const frame of group) {
         bytes += frame.length;
         times.push(time);
@@ -114,37 +101,9 @@ export class Injector {
     return { count: times.length, bytes, times };
   }
 
-  /** Closes the connection; the guest's NIC then gets nothing more. */
+  /** Closes the way; the guest's NIC then gets nothing more. */
   close(): void {
     this.onFrame = undefined;
-    this.#socket.destroy();
-  }
-
-  /** Writes; returns the time at which the kernel had taken all of it. */
-  async #hand(bytes: Buffer): Promise<bigint> {
-    if (this.#gone !== undefined) {
-      throw new RxError('RXS_LAB', {
-        doing: 'sending frames',
-        why: this.#gone,
-        hint: 'look at the console log of the guest',
-      });
-    }
-    // A socket with room takes the bytes in this very call; otherwise wait: that is the back-pressure of the NIC.
-    const taken = new Promise<void>((resolve) => this.#socket.write(bytes, () => resolve()));
-    if (this.#socket.writableLength > 0) await taken;
-    return process.hrtime.bigint();
-  }
-
-  #take(chunk: Buffer): void {
-    let data = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
-    while (data.length >= 4) {
-      const length = data.readUInt32BE(0);
-      if (data.length < 4 + length) break;
-      this.received++;
-      this.receivedBytes += length;
-      this.onFrame?.(data.subarray(4, 4 + length));
-      data = data.subarray(4 + length);
-    }
-    this.#rest = Buffer.from(data);
+    this.#wire.close();
   }
 }

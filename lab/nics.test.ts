@@ -20,6 +20,12 @@ describe('parseNic', () => {
     expect(parseNic('igb,queues=1', 2).queues).toBe(1);
   });
 
+  it('gives virtio one queue unless more are asked for, and those a tap', () => {
+    expect(parseNic('virtio', 4)).toMatchObject({ queues: 1, by: 'socket' });
+    expect(parseNic('virtio,queues=4', 4)).toMatchObject({ queues: 4, by: 'tap' });
+    expect(parseNic('igb,queues=4', 4)).toMatchObject({ queues: 4, by: 'socket' });
+  });
+
   it("knows a NIC by QEMU's and the driver's name too", () => {
     expect(parseNic('virtio-net-pci', 2).model.name).toBe('virtio');
     expect(parseNic('virtio_net', 2).model.name).toBe('virtio');
@@ -27,7 +33,7 @@ describe('parseNic', () => {
 
   it.each([
     ['rtl8139', 2, /no such NIC/, /igb, e1000e/],
-    ['virtio,queues=2', 2, /1 queue/, /igb/],
+    ['e1000e,queues=2', 2, /1 queue/, /igb/],
     ['igb,queues=4', 2, /as many CPUs/, /--cpus 4/],
     ['igb,queues=0', 2, /1-8 queues/, /./],
     ['vmxnet3,queues=1', 2, /as many queues as CPUs/, /--cpus 1/],

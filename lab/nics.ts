@@ -13,6 +13,10 @@ export interface NicModel {
   readonly queues: 'ethtool' | 'cpus' | 'one';
   /** Most receive queues the lab can give it. */
   readonly maxQueues: number;
+  /** Queues when none are asked for: as many as it has CPUs for, or one where more need root. */
+  readonly unasked: 'most' | 'one';
+  /** How frames get in: over a unix socket that anybody can use, or, for several queues, by a tap: root. */
+  readonly severalBy: 'socket' | 'tap';
   /** True where `ethtool -N rx-flow-hash udp4 sdfn` spreads UDP flows by their ports. */
   readonly hashesPorts: boolean;
   readonly about: string;
@@ -23,6 +27,7 @@ export interface NicSpec {
   readonly model: NicModel;
   /** Receive queues. */
   readonly queues: number;
+  readonly by: 'socket' | 'tap';
 }
 
 /** All NICs. */
@@ -33,6 +38,8 @@ export const NICS: readonly NicModel[] = [
     modules: ['igb'],
     queues: 'ethtool',
     maxQueues: 8,
+    unasked: 'most',
+    severalBy: 'socket',
     hashesPorts: true,
     about: 'Intel 82576, MSI-X, one interrupt per queue, RSS over UDP ports',
   },
@@ -42,6 +49,8 @@ export const NICS: readonly NicModel[] = [
     modules: ['e1000e'],
     queues: 'one',
     maxQueues: 1,
+    unasked: 'most',
+    severalBy: 'socket',
     hashesPorts: false,
     about: 'Intel 82574L, MSI-X, own vectors for receive and transmit',
   },
@@ -51,6 +60,8 @@ export const NICS: readonly NicModel[] = [
     modules: ['vmxnet3'],
     queues: 'cpus',
     maxQueues: 8,
+    unasked: 'most',
+    severalBy: 'socket',
     hashesPorts: false,
     about: 'VMware, one vector per queue pair; the emulation puts every frame on queue 0',
   },
@@ -58,10 +69,12 @@ export const NICS: readonly NicModel[] = [
     name: 'virtio',
     device: 'virtio-net-pci',
     modules: ['virtio_net'],
-    queues: 'one',
-    maxQueues: 1,
+    queues: 'ethtool',
+    maxQueues: 8,
+    unasked: 'one',
+    severalBy: 'tap',
     hashesPorts: false,
-    about: 'virtio-net, own vectors for input and output; one queue: the frame socket has no more',
+    about: 'virtio-net, own vectors for input and output, RSS over UDP ports; several queues need root',
   },
 ];
 
@@ -83,7 +96,7 @@ function refuse(subject: string, why: string, hint: string): RxError {
 }
 
 /**
- * Parses `MODEL[,queues=N]`. Without queues, as many as the CPUs and the NIC allow.
+ * Parses `MODEL[,queues=N]`. Without queues, as many as the CPUs and the NIC allow; one of virtio.
  * @throws RXS_LAB_NO_NIC for a NIC or a number of queues the lab cannot give
  */
 export function parseNic(text: string, cpus: number): NicSpec {
@@ -93,7 +106,7 @@ export function parseNic(text: string, cpus: number): NicSpec {
     throw refuse(name, 'the lab has no such NIC', `pick one of: ${NICS.map((nic) => nic.name).join(', ')}`);
   }
   const most = Math.min(model.maxQueues, cpus);
-  let queues = most;
+  let queues = model.unasked === 'one' ? 1 : most;
   for (const option of options) {
     const match = /^queues=(\d+)$/.exec(option);
     if (match === null) throw refuse(text, `no option "${option}"`, 'write it as igb,queues=2');
@@ -110,5 +123,5 @@ export function parseNic(text: string, cpus: number): NicSpec {
   if (model.queues === 'cpus' && queues !== most) {
     throw refuse(text, `${model.name} has as many queues as CPUs`, `use --cpus ${queues}`);
   }
-  return { model, queues };
+  return { model, queues, by: queues > 1 ? model.severalBy : 'socket' };
 }

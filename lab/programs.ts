@@ -12,6 +12,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   zstd: 'zstd',
   flock: 'util-linux',
   setpriv: 'util-linux',
+  unshare: 'util-linux',
+  ip: 'iproute2',
 };
 
 /** What a finished program left. */

@@ -37,6 +37,16 @@ describe('qemuArguments', () => {
     expect(valuesOf('-device', args)).toContain('igb,netdev=n0,mac=52:54:00:77:00:01,romfile=');
   });
 
+  it('gives a NIC with several virtio queues a tap with as many, and a vector for each of their directions', () => {
+    const several = qemuArguments({ ...base, nic: parseNic('virtio,queues=2', 2) });
+    expect(valuesOf('-netdev', several)).toEqual([
+      'tap,id=n0,ifname=rxtap0,queues=2,script=no,downscript=no,vhost=off',
+    ]);
+    expect(valuesOf('-device', several)).toContain(
+      'virtio-net-pci,netdev=n0,mac=52:54:00:77:00:01,romfile=,mq=on,vectors=6,rss=on',
+    );
+  });
+
   it('ends the guest on a panic instead of starting it again', () => {
     expect(args).toContain('-no-reboot');
     expect(valuesOf('-append', args)[0]).toMatch(/panic=-1/);

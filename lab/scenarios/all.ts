@@ -3,7 +3,7 @@ import { boots } from './boots.js';
 import { echoReplies } from './echo-replies.js';
 import { everyFrameScenarios } from './every-frame.js';
 import { exactOutput } from './exact-output.js';
-import { flowsSpread } from './flows-spread.js';
+import { flowsSpread, virtioSpread } from './flows-spread.js';
 import { liveOutput } from './live-output.js';
 import type { Scenario } from './scenario.js';
 
@@ -13,5 +13,6 @@ export const SCENARIOS: readonly Scenario[] = [
   liveOutput,
   echoReplies,
   flowsSpread,
+  virtioSpread,
   ...everyFrameScenarios,
 ];

@@ -1,21 +1,24 @@
 import assert from 'node:assert/strict';
 import { udpFlows } from '../frames.js';
+import type { Pacing } from '../inject.js';
 import { startSink } from '../sink.js';
 import { received } from './counters.js';
 import { type Scenario, scenario } from './scenario.js';
 
-const FRAMES = 1000;
+/** As fast as the wire takes them. */
+const FLOOD: Pacing = { burst: 64 };
 
 /** Sent, received by the NIC, and read by a program are the same number. */
-function everyFrame(nic: string, version: 4 | 6): Scenario {
+function everyFrame(nic: string, version: 4 | 6, frames = 1000, pacing: Pacing = { gapUs: 500 }): Scenario {
+  const pace = pacing === FLOOD ? ' in a flood' : '';
   return scenario({
-    name: `${FRAMES} UDP/IPv${version} frames sent are ${FRAMES} received and ${FRAMES} read, on ${nic}`,
+    name: `${frames} UDP/IPv${version} frames sent${pace} are ${frames} received and ${frames} read, on ${nic}`,
     needs: { nic, cpus: 2 },
     start: async (guest) => ({
-      sink: await startSink(guest, { count: FRAMES }),
+      sink: await startSink(guest, { count: frames }),
       before: await received(guest),
     }),
-    send: { frames: () => udpFlows({ count: FRAMES, flows: 8, version }), pacing: { gapUs: 500 } },
+    send: { frames: () => udpFlows({ count: frames, flows: 8, version }), pacing },
     expect: async ({ guest, started: { sink, before }, sent }) => {
       const timer = setTimeout(() => sink.command.kill('SIGTERM'), 20_000);
       const read = await sink.wait();
@@ -28,7 +31,7 @@ function everyFrame(nic: string, version: 4 | 6): Scenario {
           dropped: after.dropped - before.dropped,
           read: read.received,
         },
-        { sent: FRAMES, received: FRAMES, dropped: 0, read: FRAMES },
+        { sent: frames, received: frames, dropped: 0, read: frames },
       );
     },
   });
@@ -41,4 +44,6 @@ export const everyFrameScenarios: readonly Scenario[] = [
   everyFrame('e1000e', 4),
   everyFrame('vmxnet3', 4),
   everyFrame('virtio', 4),
+  everyFrame('virtio,queues=2', 4),
+  everyFrame('virtio,queues=2', 4, 20_000, FLOOD),
 ];
