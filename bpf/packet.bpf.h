@@ -77,6 +77,10 @@ static __always_inline int admitted(struct rx_cpu *cpu, u64 now)
 	return 1;
 }
 
+/* Not for the record: handed over in a list, which drivers of the one kind fill before they give it
+ * away. */
+#define PACKET_LISTED 0x100
+
 static __always_inline int packet(struct sk_buff *skb, u64 now, u32 flags, enum fetch how)
 {
 	u32 id;
@@ -97,6 +101,13 @@ static __always_inline int packet(struct sk_buff *skb, u64 now, u32 flags, enum 
 		if (!cpu->poll.open ||
 		    (napi_id && cpu->poll.napi_id && cpu->poll.napi_id != napi_id))
 			begin(cpu, napi_id, skb->dev->ifindex, queue, 0, now);
+		/* Before any filter: what the queue's state is known from. */
+		if (!cpu->poll.last)
+			cpu->poll.first = now;
+		cpu->poll.last = now;
+		cpu->poll.queue = queue;
+		if (flags & PACKET_LISTED)
+			cpu->poll.listed = 1;
 		if (rx.irq_only && !cpu->poll.wanted)
 			return 0;
 		flags |= RX_PACKET_OPENED;
@@ -120,7 +131,7 @@ static __always_inline int packet(struct sk_buff *skb, u64 now, u32 flags, enum 
 	u32 size = sizeof(*record) - RX_HEADER_BYTES + copied;
 
 	record->kind = RX_PACKET;
-	record->flags = flags;
+	record->flags = flags & 0xff;
 	record->size = size;
 	record->len = len;
 	record->driver = now;
@@ -159,7 +170,7 @@ static __always_inline int packet(struct sk_buff *skb, u64 now, u32 flags, enum 
 PACKET_HOOK(napi_gro_receive_entry, packet_gro, 0)
 PACKET_HOOK(napi_gro_frags_entry, packet_frags, RX_PACKET_FRAGS)
 PACKET_HOOK(netif_receive_skb_entry, packet_receive, 0)
-PACKET_HOOK(netif_receive_skb_list_entry, packet_list, 0)
+PACKET_HOOK(netif_receive_skb_list_entry, packet_list, PACKET_LISTED)
 PACKET_HOOK(netif_rx_entry, packet_netif_rx, 0)
 
 /* A later stage of a packet, joined to it by the reader. Which one is `stage`: the index in

@@ -97,6 +97,10 @@ static __always_inline void open_poll(struct rx_cpu *cpu, u64 start)
 
 	poll->start = start;
 	poll->softirq = cpu->softirq;
+	poll->softirq_runs = rx.softirq_exit_hooked ? cpu->softirq != 0 : !rx.start_hooked;
+	poll->first = 0;
+	poll->last = 0;
+	poll->listed = 0;
 	poll->packets = 0;
 	poll->lost = 0;
 	poll->seen = 0;
@@ -142,9 +146,61 @@ int BPF_PROG(napi_poll_start, struct napi_struct *napi)
 	if (!napi->napi_id || !our_device(cpu, napi->dev))
 		return 0;
 	begin(cpu, napi->napi_id, rx.ifindex, 0, now, now);
-	if (!rx.softirq_exit_hooked && !serving_softirq())
-		cpu->poll.softirq = 0;
+	if (!rx.softirq_exit_hooked) {
+		if (serving_softirq())
+			cpu->poll.softirq_runs = 1;
+		else
+			cpu->poll.softirq = 0;
+	}
 	return 0;
+}
+
+#define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
+#define WORD(a, b, c, d) ((u32)(a) | (u32)(b) << 8 | (u32)(c) << 16 | (u32)(d) << 24)
+
+/* Where this poll ran. Busy polling calls the driver's poll function directly (busy_poll_stop,
+ * napi_busy_loop), with softirqs disabled but not in one, so no start is seen. Tasks are told apart
+ * by the names that the kernel gives its threads; a task of user space cannot set PF_KTHREAD. */
+static __always_inline u32 poll_context(const struct rx_open_poll *poll, u32 pid)
+{
+	u32 name[4] = {};
+
+	if (!pid) /* the idle task waits for nothing and has no thread */
+		return RX_CONTEXT_SOFTIRQ;
+	if (!(CURRENT(flags) & PF_KTHREAD))
+		return poll->softirq_runs ? RX_CONTEXT_SOFTIRQ : RX_CONTEXT_BUSY_POLL;
+	bpf_get_current_comm(name, sizeof(name));
+	if (name[0] == WORD('n', 'a', 'p', 'i') && !poll->softirq_runs)
+		return RX_CONTEXT_THREADED;
+	if (name[0] == WORD('k', 's', 'o', 'f') && name[1] == WORD('t', 'i', 'r', 'q'))
+		return RX_CONTEXT_KSOFTIRQD;
+	/* Where hard interrupts raise NET_RX themselves, an interrupt's thread is as good as any
+	 * other task that a softirq interrupts. */
+	if (rx.irq_threads && name[0] == WORD('i', 'r', 'q', '/'))
+		return RX_CONTEXT_IRQ_THREAD;
+	return RX_CONTEXT_SOFTIRQ;
+}
+
+/* Up to when the queue is now known to have been empty: what had arrived by then has been taken.
+ * A poll that did not use up its budget looked at the queue behind its last packet and found
+ * nothing (budget - 1 is what drivers answer that did not finish), so at that packet's stamp
+ * nothing more was there. That holds where each packet is handed over as it is found, and from one
+ * queue. Otherwise only: nothing that was there when the poll began is left. */
+static __always_inline u64 known_empty(const struct rx_open_poll *poll, struct rx_napi *slot,
+				       int work, int budget)
+{
+	if (work < 0 || work >= budget - 1)
+		return slot->empty;
+	if (poll->last && poll->queue) {
+		if (slot->queue && slot->queue != poll->queue)
+			slot->several = 1;
+		slot->queue = poll->queue;
+	}
+	u64 since = poll->start ? poll->start : slot->previous_end;
+
+	if (poll->last && rx.one_queue && !slot->several && !poll->listed)
+		since = poll->last;
+	return since > slot->empty ? since : slot->empty;
 }
 
 static __always_inline void write_poll(struct rx_cpu *cpu, u32 id, u64 now,
@@ -153,6 +209,7 @@ static __always_inline void write_poll(struct rx_cpu *cpu, u32 id, u64 now,
 {
 	struct rx_open_poll *poll = &cpu->poll;
 	struct rx_poll *record;
+	u32 pid = bpf_get_current_pid_tgid();
 
 	record = ring_reserve(id, cpu->head, &cpu->tail_seen, sizeof(*record), 0);
 	if (!record) {
@@ -168,6 +225,7 @@ static __always_inline void write_poll(struct rx_cpu *cpu, u32 id, u64 now,
 	record->start = poll->start;
 	record->softirq = poll->softirq;
 	record->previous_end = slot ? slot->previous_end : 0;
+	record->empty = slot ? slot->empty : 0;
 	record->previous_work = slot ? slot->previous_work : 0;
 	if (poll->flags & RX_POLL_CAUSED)
 		record->cause = poll->cause;
@@ -176,7 +234,8 @@ static __always_inline void write_poll(struct rx_cpu *cpu, u32 id, u64 now,
 	record->napi_id = napi->napi_id;
 	record->ifindex = napi->dev->ifindex;
 	record->cpu = id;
-	record->pid = bpf_get_current_pid_tgid();
+	record->context = poll_context(poll, pid);
+	record->pid = pid;
 	record->lost = poll->lost;
 	record->seen = poll->seen;
 	record->irq = slot ? slot->irq : 0;
@@ -192,7 +251,8 @@ int BPF_PROG(napi_poll_end, struct napi_struct *napi, int work, int budget)
 	u32 id;
 	struct rx_cpu *cpu = this_cpu(&id);
 
-	if (!cpu)
+	/* netpoll looks for transmit completions only: poll_one_napi, with a budget of 0. */
+	if (!cpu || !budget)
 		return 0;
 	u32 napi_id = napi->napi_id;
 
@@ -211,9 +271,15 @@ int BPF_PROG(napi_poll_end, struct napi_struct *napi, int work, int budget)
 	/* An empty poll without a start hook: it used up the interrupt all the same. */
 	if (!cpu->poll.open)
 		begin(cpu, napi_id, napi->dev->ifindex, 0, 0, 0);
+	/* Its packets did not say whose they are (5.10's vmxnet3) and its start was not seen: the
+	 * interrupt that had scheduled it before its first packet. */
+	else if (rx.prep_hooked && !rx.start_hooked && slot && !cpu->poll.napi_id &&
+		 slot->cause.raise <= cpu->poll.first)
+		take_from_napi(&cpu->poll, slot);
 	if (cpu->poll.packets || cpu->poll.lost)
 		write_poll(cpu, id, now, napi, work, budget, slot);
 	if (slot) {
+		slot->empty = known_empty(&cpu->poll, slot, work, budget);
 		slot->previous_end = now;
 		slot->previous_work = work;
 	}

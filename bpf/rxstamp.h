@@ -43,6 +43,15 @@ enum rx_poll_flag {
 	RX_POLL_AMBIGUOUS = 4, /* several interrupts were pending and nothing told them apart */
 };
 
+/* rx_poll.context: where a poll ran. The numbers are CONTEXT of src/record/lane.ts. */
+enum rx_context {
+	RX_CONTEXT_SOFTIRQ = 0,
+	RX_CONTEXT_KSOFTIRQD = 1,
+	RX_CONTEXT_THREADED = 2,   /* the NAPI instance's own kernel thread */
+	RX_CONTEXT_BUSY_POLL = 3,  /* a task that waits for data, in napi_busy_loop */
+	RX_CONTEXT_IRQ_THREAD = 4, /* threadirqs, PREEMPT_RT */
+};
+
 /* rx_cause.flags */
 enum rx_cause_flag {
 	RX_CAUSE_VALID = 1, /* written last, cleared by whoever takes the cause */
@@ -101,13 +110,16 @@ struct rx_poll {
 	__u64 start;
 	__u64 softirq;
 	__u64 previous_end; /* end of this NAPI's poll before, 0: none seen */
+	__u64 empty; /* before this poll: all that had arrived by then had been taken, 0: unknown */
 	struct rx_cause cause;
 	__s32 work;
 	__s32 budget;
 	__s32 previous_work;
 	__u32 napi_id;
 	__u32 ifindex;
-	__u32 cpu;
+	__u16 cpu;
+	__u8 context; /* enum rx_context */
+	__u8 spare;
 	__u32 pid; /* 0: idle task, the poll ran on interrupt exit or from another task's softirq */
 	__u32 lost; /* packets of this poll that found the ring full */
 	__u32 irq;  /* the line that serves this NAPI, as last seen; also when no interrupt led to
@@ -157,6 +169,9 @@ struct rx_config {
 	__u32 slow_from; /* enum rx_stamp: only packets that took longer than slow_ns from here */
 	__u32 slow_to;	 /* to here; 0: all */
 	__u64 slow_ns;
+	__u32 start_hooked;	   /* napi_poll_start sees every poll but the busy ones */
+	__u32 irq_threads;	   /* interrupts of the interface are handled in threads */
+	__u32 one_queue;	   /* no NAPI instance serves more than one receive queue */
 };
 
 /* Losses per CPU, by cause. Read in place by the reader. */
@@ -180,6 +195,8 @@ struct rx_filtered {
 struct rx_open_poll {
 	__u64 start;
 	__u64 softirq;
+	__u64 first; /* driver stamp of its first packet, 0: none yet */
+	__u64 last;  /* of the last one, also of one that a filter leaves out; 0: none */
 	struct rx_cause cause;
 	__u32 packets; /* in the ring */
 	__u32 lost;
@@ -188,7 +205,10 @@ struct rx_open_poll {
 	__u8 open;
 	__u8 wanted;
 	__u8 flags;
-	__u8 pad[5];
+	__u8 listed; /* packets came as a list: their stamps say nothing about the queue */
+	__u16 queue; /* of the last packet */
+	__u8 softirq_runs;
+	__u8 pad;
 };
 
 /* An interrupt that raised NET_RX and waits for its poll; only where NAPI scheduling itself cannot
@@ -244,8 +264,10 @@ struct rx_napi {
 	struct rx_cause cause;
 	__u64 previous_begin;
 	__u64 previous_end;
+	__u64 empty; /* as in rx_poll */
 	__s32 previous_work;
 	__u32 napi_id;
-	__u32 irq; /* last interrupt seen for it, 0: none */
-	__u32 pad;
+	__u32 irq;     /* last interrupt seen for it, 0: none */
+	__u16 queue;   /* receive queue + 1 of its packets, 0: none recorded yet */
+	__u16 several; /* it has had packets of more than one receive queue */
 } __attribute__((aligned(64)));

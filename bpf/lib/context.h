@@ -33,12 +33,19 @@ static __always_inline int in_hardirq(void)
 	return 1;
 }
 
+/* The field of the running task, by helper: bpf_get_current_task_btf is 5.11's. */
+#define CURRENT(field) BPF_CORE_READ((struct task_struct___rx *)bpf_get_current_task(), field)
+
 #define SOFTIRQ_OFFSET 0x100 /* set while a softirq runs; local_bh_disable adds twice as much */
 
 /* True when the softirq stamp of this CPU is about the code that runs now: threaded NAPI and busy
  * polling run with softirqs disabled, not in one. */
 static __always_inline int serving_softirq(void)
 {
+	/* PREEMPT_RT counts softirqs in the task: 8b1c04acad08 "softirq: Make softirq control and
+	 * processing RT aware". */
+	if (bpf_core_field_exists(((struct task_struct___rx *)0)->softirq_disable_cnt))
+		return CURRENT(softirq_disable_cnt) & SOFTIRQ_OFFSET;
 	if (&pcpu_hot) {
 		const struct pcpu_hot *hot = bpf_this_cpu_ptr(&pcpu_hot);
 

@@ -68,6 +68,11 @@ struct napi_struct {
 	unsigned int napi_id;
 };
 
+struct task_struct___rx {
+	unsigned int flags;
+	int softirq_disable_cnt; /* PREEMPT_RT only: the softirq part of the preempt count */
+};
+
 struct irqaction {
 	unsigned int irq;
 };

@@ -150,7 +150,11 @@ static __always_inline struct rx_napi *napi_slot(struct rx_cpu *cpu, u32 napi_id
 		if (slot->napi_id)
 			cpu->loss.napi_evicted++;
 		slot->cause.flags = 0;
+		slot->previous_begin = 0;
 		slot->previous_end = 0;
+		slot->empty = 0;
+		slot->queue = 0;
+		slot->several = 0;
 		slot->irq = 0;
 		slot->napi_id = napi_id;
 	}

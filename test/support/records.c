@@ -46,6 +46,7 @@ static struct rx_poll poll(unsigned flags, unsigned cause_flags)
 	    .start = BASE + 4000,
 	    .softirq = BASE + 3000,
 	    .previous_end = BASE - 500,
+	    .empty = BASE - 700,
 	    .cause = {.entry = BASE - 16,
 		      .claim = BASE + 100,
 		      .isr = BASE + 200,
@@ -60,7 +61,9 @@ static struct rx_poll poll(unsigned flags, unsigned cause_flags)
 	    .previous_work = -64,
 	    .napi_id = 0x2001,
 	    .ifindex = 7,
-	    .cpu = 1,
+	    .cpu = 65535,
+	    .context = RX_CONTEXT_IRQ_THREAD,
+	    .spare = 0xff,
 	    .pid = 4194304,
 	    .lost = 5,
 	    .irq = 77,
@@ -86,7 +89,8 @@ int main(void)
 
 	struct rx_poll polled = poll(0, RX_CAUSE_VALID | RX_CAUSE_MISSED);
 
-	polled.start = polled.softirq = polled.previous_end = 0;
+	polled.start = polled.softirq = polled.previous_end = polled.empty = 0;
+	polled.context = RX_CONTEXT_SOFTIRQ;
 	emit(&polled, polled.size);
 
 	struct rx_poll late = poll(RX_POLL_CAUSED, RX_CAUSE_VALID);

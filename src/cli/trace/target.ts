@@ -75,6 +75,18 @@ function wanted(nic: Nic, irqs: readonly NicIrq[]): WantedIrq[] {
   return irqs.map(({ irq, queue }) => ({ irq, ifindex: nic.ifindex, queue }));
 }
 
+/**
+ * True where each receive queue has an interrupt of its own, or there is one queue: then what a driver hands over from
+ * one NAPI instance comes from one queue.
+ */
+export function oneQueueEach(nic: Nic): boolean {
+  if (nic.rxQueues <= 1) return true;
+  const queues = receivingIrqs(nic).map(({ queue }) => queue);
+  return (
+    !queues.includes(undefined) && new Set(queues).size === queues.length && queues.length >= nic.rxQueues
+  );
+}
+
 /** Resolves a trace's target. Errors: RXS_NO_IFACE, RXS_NO_DEFAULT_ROUTE, RXS_NO_IRQ, RXS_IRQ_NOT_NIC, RXS_NO_QUEUE, RXS_NO_CPU. */
 export function resolveTarget(options: TraceOptions): Target {
   checkCpus(options.cpus);
@@ -109,6 +121,7 @@ export function resolveTarget(options: TraceOptions): Target {
         ifindex: nics.length === 1 ? only?.ifindex : undefined,
         irqs: owners.flatMap(({ nic, irq }) => wanted(nic, [irq])),
         irqOnly: true,
+        oneQueue: nics.every(oneQueueEach),
         queue: options.queue,
       },
     };
@@ -131,6 +144,7 @@ export function resolveTarget(options: TraceOptions): Target {
       ifindex: nic.ifindex,
       irqs: wanted(nic, ofQueue.length > 0 ? ofQueue : all),
       irqOnly: ofQueue.length > 0,
+      oneQueue: oneQueueEach(nic),
       queue: options.queue,
     },
   };

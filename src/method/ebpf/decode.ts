@@ -123,6 +123,9 @@ export class Decoder {
     columns.previousWork[row] = (words[word + POLL_LAYOUT.previousWork / 4] as number) | 0;
     columns.napiId[row] = words[word + POLL_LAYOUT.napiId / 4] as number;
     columns.ifindex[row] = words[word + POLL_LAYOUT.ifindex / 4] as number;
+    columns.empty[row] = this.stamp(words, word, POLL_LAYOUT.empty);
+    columns.context[row] =
+      ((words[word + (POLL_LAYOUT.context >>> 2)] as number) >>> (8 * (POLL_LAYOUT.context & 3))) & 0xff;
     columns.pid[row] = words[word + POLL_LAYOUT.pid / 4] as number;
     columns.lost[row] = lost;
     columns.flags[row] =

@@ -2,7 +2,7 @@
 
 /** Byte offsets in struct rx_cpu. */
 export const CPU = {
-  SIZE: 512,
+  SIZE: 576,
   head: 0,
   tailSeen: 4,
   irqHead: 8,
@@ -19,8 +19,8 @@ export const CPU = {
   current: 96,
   softirq: 144,
   poll: 152,
-  pending: 240,
-  filtered: 496,
+  pending: 256,
+  filtered: 512,
 } as const;
 
 /** Byte offsets in struct rx_loss. */
@@ -49,18 +49,23 @@ export const CAUSE = {
 
 /** Byte offsets in struct rx_open_poll. */
 export const OPEN_POLL = {
-  SIZE: 88,
+  SIZE: 104,
   start: 0,
   softirq: 8,
-  cause: 16,
-  packets: 64,
-  lost: 68,
-  seen: 72,
-  napiId: 76,
-  open: 80,
-  wanted: 81,
-  flags: 82,
-  pad: 83,
+  first: 16,
+  last: 24,
+  cause: 32,
+  packets: 80,
+  lost: 84,
+  seen: 88,
+  napiId: 92,
+  open: 96,
+  wanted: 97,
+  flags: 98,
+  listed: 99,
+  queue: 100,
+  softirqRuns: 102,
+  pad: 103,
 } as const;
 
 /** Byte offsets in struct rx_pending. */
@@ -105,7 +110,7 @@ export const PACKET = {
 
 /** Byte offsets in struct rx_poll. */
 export const POLL = {
-  SIZE: 128,
+  SIZE: 136,
   kind: 0,
   flags: 1,
   size: 2,
@@ -114,17 +119,20 @@ export const POLL = {
   start: 16,
   softirq: 24,
   previousEnd: 32,
-  cause: 40,
-  work: 88,
-  budget: 92,
-  previousWork: 96,
-  napiId: 100,
-  ifindex: 104,
-  cpu: 108,
-  pid: 112,
-  lost: 116,
-  irq: 120,
-  seen: 124,
+  empty: 40,
+  cause: 48,
+  work: 96,
+  budget: 100,
+  previousWork: 104,
+  napiId: 108,
+  ifindex: 112,
+  cpu: 116,
+  context: 118,
+  spare: 119,
+  pid: 120,
+  lost: 124,
+  irq: 128,
+  seen: 132,
 } as const;
 
 /** Byte offsets in struct rx_irq. */
@@ -176,15 +184,17 @@ export const NAPI = {
   cause: 0,
   previousBegin: 48,
   previousEnd: 56,
-  previousWork: 64,
-  napiId: 68,
-  irq: 72,
-  pad: 76,
+  empty: 64,
+  previousWork: 72,
+  napiId: 76,
+  irq: 80,
+  queue: 84,
+  several: 86,
 } as const;
 
 /** Byte offsets in struct rx_config. */
 export const CONFIG = {
-  SIZE: 72,
+  SIZE: 88,
   chunksPerRing: 0,
   possibleCpus: 4,
   ifindex: 8,
@@ -202,6 +212,9 @@ export const CONFIG = {
   slowFrom: 56,
   slowTo: 60,
   slowNs: 64,
+  startHooked: 72,
+  irqThreads: 76,
+  oneQueue: 80,
 } as const;
 
 /** enum rx_kind. */
@@ -223,6 +236,15 @@ export const POLL_FLAG = {
   POLL_CAUSED: 1,
   POLL_STARTED: 2,
   POLL_AMBIGUOUS: 4,
+} as const;
+
+/** enum rx_context. */
+export const CONTEXT = {
+  CONTEXT_SOFTIRQ: 0,
+  CONTEXT_KSOFTIRQD: 1,
+  CONTEXT_THREADED: 2,
+  CONTEXT_BUSY_POLL: 3,
+  CONTEXT_IRQ_THREAD: 4,
 } as const;
 
 /** enum rx_cause_flag. */

@@ -30,9 +30,12 @@ export interface Plan {
   readonly prepHooked: boolean;
   readonly exitHooked: boolean;
   readonly softirqExitHooked: boolean;
+  /** Every poll's start is seen, but for busy polls. */
+  readonly startHooked: boolean;
 }
 
 const EXIT: Hook = { kind: 'tp_btf', target: 'irq_handler_exit', program: 'isr_exit' };
+const SOFTIRQ_ENTRY: Hook = { kind: 'tp_btf', target: 'softirq_entry', program: 'softirq_entry' };
 const SOFTIRQ_EXIT: Hook = { kind: 'tp_btf', target: 'softirq_exit', program: 'softirq_exit' };
 const CLOSE: Hook = { kind: 'tp_btf', target: 'napi_poll', program: 'napi_poll_end' };
 
@@ -102,7 +105,15 @@ function planInterrupts(request: PlanRequest, probe: HookProbe): Plan {
   const exitHooked = programs.has('isr_entry');
   if (exitHooked) programs.add(EXIT.program);
   const prepHooked = programs.has('napi_prep');
-  return { programs: [...programs], ways, entryHooked, prepHooked, exitHooked, softirqExitHooked: false };
+  return {
+    programs: [...programs],
+    ways,
+    entryHooked,
+    prepHooked,
+    exitHooked,
+    softirqExitHooked: false,
+    startHooked: false,
+  };
 }
 
 /** Decides what to load. */
@@ -132,18 +143,20 @@ export function plan(request: PlanRequest, probe: HookProbe, hasPreemptCount: bo
     if (stage.name === 'raise') prepHooked = rungs.has('napi_prep');
   }
   if (!request.hasIrqs) {
-    const none = { entryHooked: false, prepHooked: false, exitHooked: false, softirqExitHooked: false };
-    return { programs: perPacket, ways, ...none };
+    const none = { entryHooked: false, prepHooked: false, exitHooked: false };
+    return { programs: perPacket, ways, ...none, softirqExitHooked: false, startHooked: false };
   }
   // Without a hook on NAPI scheduling the handler's entry is what is remembered.
   if (!prepHooked || !entryHooked) rungs.add('isr_entry');
   const exitHooked = !entryHooked || !prepHooked || !hasPreemptCount;
   if (exitHooked) rungs.add(EXIT.program);
   const startHooked = rungs.has('napi_poll_start');
-  const softirqExitHooked = rungs.has('softirq_entry') && !(startHooked && hasPreemptCount);
-  if (softirqExitHooked) rungs.add(SOFTIRQ_EXIT.program);
+  // Whether a poll runs in a softirq or in a task that busy polls: told by the preempt count at its start, or by both
+  // ends of the softirq.
+  const softirqExitHooked = !(startHooked && hasPreemptCount) && probe(SOFTIRQ_ENTRY).possible !== 'no';
+  if (softirqExitHooked) rungs.add(SOFTIRQ_ENTRY.program).add(SOFTIRQ_EXIT.program);
   // After the rungs: the first poll whose end is seen is the last one whose interrupt may have been missed.
   rungs.add(CLOSE.program);
   const programs = [...rungs, ...perPacket];
-  return { programs, ways, entryHooked, prepHooked, exitHooked, softirqExitHooked };
+  return { programs, ways, entryHooked, prepHooked, exitHooked, softirqExitHooked, startHooked };
 }

@@ -35,6 +35,8 @@ export interface EbpfOptions {
   readonly irqs: readonly WantedIrq[];
   /** True: only packets that came by one of `irqs`. */
   readonly irqOnly: boolean;
+  /** True where no interrupt, and so no NAPI instance, serves more than one receive queue. */
+  readonly oneQueue: boolean;
   readonly queue: number | undefined;
   readonly cpus: readonly number[] | undefined;
   readonly interrupts: boolean;
@@ -238,6 +240,8 @@ function configure(rodata: DataView, options: EbpfOptions, chosen: Plan, cpus: n
   set(CONFIG.prepHooked, chosen.prepHooked);
   set(CONFIG.exitHooked, chosen.exitHooked);
   set(CONFIG.softirqExitHooked, chosen.softirqExitHooked);
+  set(CONFIG.startHooked, chosen.startHooked);
+  set(CONFIG.oneQueue, options.oneQueue);
   set(CONFIG.interrupts, options.interrupts);
   set(CONFIG.stageStack, Math.max(stageIndex('stack'), FIRST_PACKET_STAGE));
 }
