@@ -96,8 +96,9 @@ static __always_inline void open_poll(struct rx_cpu *cpu, u64 start)
 	struct rx_open_poll *poll = &cpu->poll;
 
 	poll->start = start;
-	poll->softirq = cpu->softirq;
+	/* A poll without a start where starts are seen is a busy one: in no softirq. */
 	poll->softirq_runs = rx.softirq_exit_hooked ? cpu->softirq != 0 : !rx.start_hooked;
+	poll->softirq = start || poll->softirq_runs ? cpu->softirq : 0;
 	poll->first = 0;
 	poll->last = 0;
 	poll->listed = 0;
