@@ -169,9 +169,9 @@ struct rx_config {
 	__u32 slow_from; /* enum rx_stamp: only packets that took longer than slow_ns from here */
 	__u32 slow_to;	 /* to here; 0: all */
 	__u64 slow_ns;
-	__u32 start_hooked;	   /* napi_poll_start sees every poll but the busy ones */
-	__u32 irq_threads;	   /* interrupts of the interface are handled in threads */
-	__u32 one_queue;	   /* no NAPI instance serves more than one receive queue */
+	__u32 start_hooked; /* napi_poll_start sees every poll but the busy ones */
+	__u32 irq_threads;  /* interrupts of the interface are handled in threads */
+	__u32 one_queue;    /* no NAPI instance serves more than one receive queue */
 };
 
 /* Losses per CPU, by cause. Read in place by the reader. */
