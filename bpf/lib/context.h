@@ -16,8 +16,12 @@ extern struct irq_desc *vector_irq[256] __ksym __weak;
 extern const struct pcpu_hot pcpu_hot __ksym __weak;
 extern const int __preempt_count __ksym __weak;
 
-#define HARDIRQ_MASK                                                                               \
-	0x000f0000 /* include/linux/preempt.h: 4 bits above 8 of preemption and 8 of softirq */
+extern const unsigned long local_interrupt_disable_state __ksym __weak;
+
+/* include/linux/preempt.h: 4 bits above 8 of preemption and 8 of softirq; 7.3 put 8 more in between
+ * (9634d860ac15 "preempt: Introduce HARDIRQ_DISABLE_BITS"), for a count that this variable goes
+ * with. */
+#define HARDIRQ_MASK (&local_interrupt_disable_state ? 0x0f000000 : 0x000f0000)
 
 /* True in a hard interrupt. Where the kernel's BTF has no per-CPU variables (5.10), isr_exit ends
  * rx_cpu.active instead, and this may say yes too often. */
