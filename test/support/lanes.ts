@@ -55,8 +55,6 @@ export interface PollRow {
   /** One of CONTEXT; in a softirq unless given. */
   readonly context?: number;
   readonly flags?: number;
-  readonly empty?: number;
-  readonly context?: number;
 }
 
 /** Appends a packet; returns its row. */
@@ -109,8 +107,6 @@ export function closePoll(lane: Lane, poll: PollRow): number {
   polls.empty[row] = poll.empty ?? Number.NaN;
   polls.context[row] = poll.context ?? CONTEXT.softirq;
   polls.flags[row] = poll.flags ?? (poll.irq === undefined ? 0 : POLL.CAUSED);
-  polls.empty[row] = poll.empty ?? Number.NaN;
-  polls.context[row] = poll.context ?? 0;
   lane.closePoll(row, poll.packets);
   return row;
 }
