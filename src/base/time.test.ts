@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Timeline, deltaText, spanText } from './time.js';
+import { Timeline, barText, deltaText, spanText } from './time.js';
 
 /** 104 days: as far from the base as a relative time may lie. */
 const REACH = 104 * 86_400 * 1_000_000_000;
@@ -99,5 +99,22 @@ describe('a span', () => {
 
   it('moves to the next unit when rounding would fill the one before', () => {
     expect([999.6, 999_960, 999_996_000].map(spanText)).toEqual(['1.0 µs', '1.00 ms', '1.00 s']);
+  });
+});
+
+describe('an error', () => {
+  it.each([
+    [0, '0ns'],
+    [999, '999ns'],
+    [1000, '1.0µs'],
+    [3001, '3.1µs'],
+    [99_900, '99.9µs'],
+    [99_901, '100µs'],
+    [999_001, '1000µs'],
+    [1_000_000, '1.0ms'],
+    [250_000_000, '250ms'],
+    [2_010_000_000, '2.1s'],
+  ])('of %d ns is shown as %s: never smaller than it is', (nanoseconds, text) => {
+    expect(barText(nanoseconds)).toBe(text);
   });
 });

@@ -103,3 +103,20 @@ export function spanText(nanoseconds: number): string {
   if (nanoseconds < 999_995_000) return `${(nanoseconds / 1e6).toFixed(2)} ms`;
   return `${(nanoseconds / 1e9).toFixed(2)} s`;
 }
+
+/** Units of {@link barText}: largest first. */
+const BAR_UNITS = [
+  [1e9, 's'],
+  [1e6, 'ms'],
+  [1e3, 'µs'],
+] as const;
+
+/** An error in the unit that suits it: `340ns`, `3.1µs`, `250µs`, `4.6ms`. Rounded up: it never looks smaller than it is. */
+export function barText(nanoseconds: number): string {
+  for (const [unit, name] of BAR_UNITS) {
+    if (nanoseconds < unit) continue;
+    const tenths = Math.ceil(nanoseconds / (unit / 10));
+    return tenths < 1000 ? `${(tenths / 10).toFixed(1)}${name}` : `${Math.ceil(nanoseconds / unit)}${name}`;
+  }
+  return `${Math.ceil(nanoseconds)}ns`;
+}

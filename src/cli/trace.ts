@@ -14,12 +14,19 @@ export function addTrace(root: Command): void {
     )
     .option('--queue <number>', 'only packets of this receive queue (filtered in the kernel)')
     .option('--cpu <list>', 'only packets that these CPUs polled: 0 or 0,2-3 (filtered in the kernel)')
-    .option('-c, --count <packets>', 'stop after this many packets')
+    .option(
+      '--slower-than <time>',
+      'only packets that took longer: 50us (arrival to last stamp), isr..driver=50us (between two stages; up to driver filtered in the kernel)',
+    )
+    .option('--pid <list>', 'only packets that these processes read (sets --until read)')
+    .option('--wait <time>', 'how long a packet is held for its reader (default: 1s)')
+    .option('-c, --count <packets>', 'stop after this many packets, of those that are shown')
     .option('--duration <time>', 'stop after this time: 500ms, 10s, 5m')
     .addOption(
-      new Option('--until <stage>', 'latest stage to stamp; each one costs')
-        .choices(HOOKED_STAGES.map((stage) => stage.name))
-        .default('driver'),
+      new Option(
+        '--until <stage>',
+        'latest stage to stamp; each one costs (default: driver, or what the filters need)',
+      ).choices(HOOKED_STAGES.map((stage) => stage.name)),
     )
     .addOption(
       new Option('--clock <clock>', 'clock of the printed times')
@@ -44,7 +51,10 @@ Data goes to stdout, everything else to stderr. Exit: 0 done, 1 failure, 2 usage
 
   rxstamp trace eth0                       every packet of eth0, its interrupt and its stages
   rxstamp trace --irq 25 --format times    t1, t2, t3, t4… of the packets that IRQ 25 brought
-  rxstamp trace eth0 --until stack -c 100  100 packets, up to the protocol stack`,
+  rxstamp trace eth0 --until stack -c 100  100 packets, up to the protocol stack
+  rxstamp trace eth0 --slower-than isr..driver=50us
+                                           packets that were late at the driver
+  rxstamp trace eth0 --pid 812             packets that process 812 reads, each with its way to the reader`,
     )
     .action(async (name: string | undefined, options: Record<string, string | boolean | undefined>) => {
       const { runTrace } = await import('./trace/run.js');

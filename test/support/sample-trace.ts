@@ -1,6 +1,6 @@
 /** A small trace made by hand: every way to arrive, CLOCK_REALTIME, two CPUs. For tests of what prints it. */
 import { Timeline } from '../../src/base/time.js';
-import { PacketCursor, classify } from '../../src/packet/arrival.js';
+import { PacketCursor, RULE, classify } from '../../src/packet/arrival.js';
 import { Lane } from '../../src/record/lane.js';
 import { LossLedger } from '../../src/record/loss.js';
 import type { InterruptRecord } from '../../src/record/source.js';
@@ -75,6 +75,15 @@ function makeLanes(): [Lane, Lane] {
   return [zero, one];
 }
 
+/** What the rules would say about each packet, said here: the formats are tested, not the rules. */
+const SAID: readonly Partial<PacketCursor>[] = [
+  { notBefore: -2100, notAfter: 1000, certain: true, rule: RULE.own },
+  { notBefore: Number.NaN, notAfter: 5500, certain: true, rule: RULE.noIrq },
+  { notBefore: -2100, notAfter: 6000, certain: false, rule: RULE.batchInferred },
+  { notBefore: Number.NaN, notAfter: 12_000, certain: false, rule: RULE.maskedInferred },
+  { notBefore: Number.NaN, notAfter: 13_000, certain: false, rule: RULE.cut },
+];
+
 /** The packets of the trace in the order of their driver stamps: own-irq, no-irq, batch, polled, unknown. */
 export function eachPacket(visit: (cursor: PacketCursor, number: number) => void): void {
   const [zero, one] = makeLanes();
@@ -90,6 +99,7 @@ export function eachPacket(visit: (cursor: PacketCursor, number: number) => void
     cursor.lane = lane;
     cursor.row = row;
     classify(cursor);
+    Object.assign(cursor, SAID[index]);
     visit(cursor, index + 1);
   }
 }

@@ -1,5 +1,7 @@
 /** What must be there before anything is loaded. */
 import { RxError } from '../../base/errors.js';
+import type { SlowerThan } from '../../packet/selection.js';
+import type { StageWay } from '../../record/source.js';
 import { effectiveCapabilities, missingForTracing } from '../../sys/caps.js';
 
 /** Fails when the process may not load tracing programs. @throws RxError RXS_NO_PRIVILEGE naming the capabilities */
@@ -12,4 +14,19 @@ export function checkPrivileges(): void {
     why: `this process lacks ${missing.join(' and ')}`,
     hint: 'run it with sudo, or grant cap_bpf,cap_perfmon (or cap_sys_admin) to the node binary',
   });
+}
+
+/** Fails when a stage that --slower-than names is not stamped here: nothing would ever match. @throws RxError RXS_NO_HOOK */
+export function checkStamped(slower: SlowerThan | undefined, ways: readonly StageWay[]): void {
+  const stamped = ways.filter((way) => way.hook !== undefined).map((way) => way.stage);
+  for (const stage of [slower?.from, slower?.to]) {
+    if (stage === undefined || stamped.includes(stage)) continue;
+    const reasons = ways.find((way) => way.stage === stage)?.reasons ?? ['the interface has no interrupts'];
+    throw new RxError('RXS_NO_HOOK', {
+      doing: 'comparing times from stage',
+      subject: stage,
+      why: `it is not stamped here: ${reasons.join('; ')}`,
+      hint: `name two of ${stamped.join(', ')}`,
+    });
+  }
 }

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { RxError } from '../../base/errors.js';
+import { STAGE_NAMES } from '../../stages.js';
 import { addTrace } from '../trace.js';
 import { type TraceOptions, readOptions, ringBytes } from './options.js';
 
@@ -38,6 +39,9 @@ describe('the options of trace', () => {
       count: undefined,
       durationNs: undefined,
       until: 'driver',
+      slower: undefined,
+      pids: undefined,
+      waitNs: 1_000_000_000,
       clock: 'mono',
       format: 'text',
       interrupts: false,
@@ -55,11 +59,51 @@ describe('the options of trace', () => {
       count: 5,
       durationNs: 1_500_000_000,
       until: 'stack',
+      slower: undefined,
+      pids: undefined,
+      waitNs: 1_000_000_000,
       clock: 'tai',
       format: 'csv',
       interrupts: true,
       ringBytes: 128 * 1024,
     });
+  });
+
+  it('take a limit on the whole way, or on the way between two stages, which are then stamped', () => {
+    expect(read('--slower-than', '50us')).toMatchObject({
+      slower: { from: undefined, to: undefined, ns: 50_000 },
+      until: 'driver',
+    });
+    expect(read('--slower-than', 'isr..stack=1.5ms')).toMatchObject({
+      slower: { from: 'isr', to: 'stack', ns: 1_500_000 },
+      until: 'stack',
+    });
+    expect(read('--slower-than', 'entry..isr=0ns', '--until', 'stack').until).toBe('stack');
+    expect(refusal('--slower-than', 'isr..stack=1us', '--until', 'driver')).toBe(
+      'RXS_USAGE: reading --slower-than with --until driver: it needs stage stack, which comes later. hint: leave --until out, or give --until stack',
+    );
+  });
+
+  it.each([
+    'isr..driver',
+    'driver..isr=1us',
+    'isr..isr=1us',
+    'isr=1us',
+    'isr..up=1us',
+    'isr..driver..stack=1us',
+    '=1us',
+    '50',
+    '',
+  ])('refuse --slower-than %j and name the stages', (value) => {
+    const text = refusal('--slower-than', value);
+    expect(text).toMatch(/^RXS_USAGE: reading --slower-than /);
+    expect(text).toContain(`FROM..TO=50us with stages of ${STAGE_NAMES.join(', ')}`);
+  });
+
+  it('refuse to choose packets where interrupts are shown', () => {
+    expect(refusal('--slower-than', '1us', '--interrupts')).toMatch(
+      /^RXS_USAGE: .*leave one of the two out$/,
+    );
   });
 
   it('take the interface as argument, by -i, or by both if they agree', () => {
@@ -92,6 +136,8 @@ describe('the options of trace', () => {
     ['--duration', '5'],
     ['--duration', '0s'],
     ['--duration', '-1s'],
+    ['--wait', '0s'],
+    ['--pid', 'nginx'],
     ['--buffer', '4X'],
     ['--buffer', '5constructor'],
   ])('refuse %s %j with a code and a cure', (option, value) => {

@@ -2,7 +2,8 @@
 import { RxError } from '../../base/errors.js';
 import { parseCount, parseDuration, parseNumberList, parseSize } from '../../base/units.js';
 import type { FormatName } from '../../report/format/index.js';
-import type { StageName } from '../../stages.js';
+import type { SlowerThan } from '../../packet/selection.js';
+import { STAGE_NAMES, type StageName, isStage, stageIndex } from '../../stages.js';
 import type { ClockName } from '../../sys/libc.js';
 
 /** What `trace` was asked for. */
@@ -14,6 +15,12 @@ export interface TraceOptions {
   readonly count: number | undefined;
   readonly durationNs: number | undefined;
   readonly until: StageName;
+  /** Only packets that took longer on their way. */
+  readonly slower: SlowerThan | undefined;
+  /** Only packets that these processes read. */
+  readonly pids: readonly number[] | undefined;
+  /** How long a packet is held for its reader, ns. */
+  readonly waitNs: number;
   readonly clock: ClockName;
   readonly format: FormatName;
   readonly interrupts: boolean;
@@ -21,6 +28,10 @@ export interface TraceOptions {
   readonly ringBytes: number | undefined;
 }
 
+/** Latest stage to stamp where nothing asks for a later one. */
+export const DEFAULT_UNTIL: StageName = 'driver';
+const READER_STAGE: string = 'read';
+const DEFAULT_WAIT_NS = 1_000_000_000;
 const MIN_RING = 65_536;
 const MAX_RING = 1 << 30;
 
@@ -49,13 +60,74 @@ function duration(text: string, option: string): number {
   });
 }
 
+const SLOWER_FORM = `write it like 50us, or FROM..TO=50us with stages of ${STAGE_NAMES.join(', ')}`;
+
+function stageOf(name: string, text: string): StageName {
+  if (isStage(name)) return name;
+  throw new RxError('RXS_USAGE', {
+    doing: 'reading --slower-than',
+    subject: JSON.stringify(text),
+    why: `${JSON.stringify(name)} is no stage`,
+    hint: SLOWER_FORM,
+  });
+}
+
+function limitOf(limit: string, text: string): number {
+  try {
+    return parseDuration(limit, '--slower-than');
+  } catch {
+    throw new RxError('RXS_USAGE', {
+      doing: 'reading --slower-than',
+      subject: JSON.stringify(text),
+      why: `${JSON.stringify(limit)} is no time with a unit`,
+      hint: SLOWER_FORM,
+    });
+  }
+}
+
+/** `50us`: from the arrival to the last stamp; `isr..driver=50us`: between two stages. @throws RxError RXS_USAGE */
+export function slowerThan(text: string): SlowerThan {
+  const [, pair, limit = ''] = /^(?:([^=]*)=)?([^=]*)$/.exec(text) ?? [];
+  const ns = limitOf(limit, text);
+  if (pair === undefined) return { from: undefined, to: undefined, ns };
+  const names = pair.split('..').map((name) => stageOf(name.trim(), text));
+  const [from, to] = names;
+  if (from === undefined || to === undefined || names.length !== 2 || stageIndex(from) >= stageIndex(to)) {
+    throw new RxError('RXS_USAGE', {
+      doing: 'reading --slower-than',
+      subject: JSON.stringify(text),
+      why: names.length === 2 ? 'the second stage does not come after the first' : 'not a pair of stages',
+      hint: SLOWER_FORM,
+    });
+  }
+  return { from, to, ns };
+}
+
+/** The stage to stamp up to: as asked, or as far as the filters must see. @throws RxError RXS_USAGE */
+function untilOf(asked: StageName | undefined, needs: readonly (readonly [string, StageName])[]): StageName {
+  let until = asked ?? DEFAULT_UNTIL;
+  for (const [option, stage] of needs) {
+    if (stageIndex(stage) <= stageIndex(until)) continue;
+    if (asked !== undefined) {
+      throw new RxError('RXS_USAGE', {
+        doing: `reading ${option} with --until`,
+        subject: asked,
+        why: `it needs stage ${stage}, which comes later`,
+        hint: `leave --until out, or give --until ${stage}`,
+      });
+    }
+    until = stage;
+  }
+  return until;
+}
+
 type Raw = Readonly<Record<string, string | boolean | undefined>>;
 
 /** Reads the options; commander has checked the choices. @throws RxError RXS_USAGE */
 export function readOptions(argument: string | undefined, raw: Raw): TraceOptions {
   const text = (key: string): string | undefined => raw[key] as string | undefined;
   const optional = <T>(key: string, read: (value: string, option: string) => T): T | undefined => {
-    const value = text(key);
+    const value = text(key.replace(/-[a-z]/g, ([, letter = '']) => letter.toUpperCase()));
     return value === undefined ? undefined : read(value, `--${key}`);
   };
   const named = text('interface');
@@ -76,6 +148,21 @@ export function readOptions(argument: string | undefined, raw: Raw): TraceOption
       hint: 'name one queue, or list the queues’ interrupts with --irq',
     });
   }
+  const slower = optional('slower-than', slowerThan);
+  const pids = optional('pid', parseNumberList);
+  const interrupts = raw['interrupts'] === true;
+  const filter = pids !== undefined ? '--pid' : slower !== undefined ? '--slower-than' : undefined;
+  if (interrupts && filter !== undefined) {
+    throw new RxError('RXS_USAGE', {
+      doing: 'reading',
+      subject: `--interrupts and ${filter}`,
+      why: `${filter} chooses packets, and --interrupts shows none`,
+      hint: 'leave one of the two out',
+    });
+  }
+  const needs: [string, StageName][] = [];
+  if (slower?.to !== undefined) needs.push(['--slower-than', slower.to]);
+  if (pids !== undefined) needs.push(['--pid', stageOf(READER_STAGE, READER_STAGE)]);
   return {
     interface: argument ?? named,
     irqs: optional('irq', parseNumberList),
@@ -83,10 +170,13 @@ export function readOptions(argument: string | undefined, raw: Raw): TraceOption
     cpus: optional('cpu', parseNumberList),
     count: optional('count', parseCount),
     durationNs: optional('duration', duration),
-    until: text('until') as StageName,
+    until: untilOf(text('until') as StageName | undefined, needs),
+    slower,
+    pids,
+    waitNs: optional('wait', duration) ?? DEFAULT_WAIT_NS,
     clock: text('clock') as ClockName,
     format: text('format') as FormatName,
-    interrupts: raw['interrupts'] === true,
+    interrupts,
     ringBytes: text('buffer') === undefined ? undefined : ringBytes(text('buffer') as string),
   };
 }

@@ -3,17 +3,21 @@ import { EXIT } from '../../base/errors.js';
 import { EbpfSession } from '../../method/ebpf/session.js';
 import { type ArrivalFacts, PacketCursor } from '../../packet/arrival.js';
 import { IN_FLIGHT_NS, Joiner } from '../../packet/join.js';
+import { Selection } from '../../packet/selection.js';
 import { type InterruptRecord, interruptEnd, interruptStart } from '../../record/source.js';
 import { LossLedger } from '../../record/loss.js';
 import { FORMATS } from '../../report/format/index.js';
 import type { Format, TraceMeta } from '../../report/format/format.js';
+import type { Lookups } from '../../report/lookups.js';
+import { Merges } from '../../report/merges.js';
 import { Summary } from '../../report/summary.js';
 import { endBy } from '../../sys/end.js';
 import { kernelRelease } from '../../sys/kernel-config.js';
 import { exitNow } from '../../sys/libc.js';
 import { Output } from '../../sys/output.js';
 import { version } from '../../sys/package.js';
-import { checkPrivileges } from './check.js';
+import { stageIndex } from '../../stages.js';
+import { checkPrivileges, checkStamped } from './check.js';
 import { askFacts } from './facts.js';
 import { type TraceOptions, readOptions } from './options.js';
 import { ShownClock } from './shown-clock.js';
@@ -35,6 +39,7 @@ export async function runTrace(
   const session = EbpfSession.start(target.ebpf);
   endBy(exitNow);
   try {
+    checkStamped(options.slower, session.ways);
     const facts = { ...(await asked), exactCause: session.programs.includes('napi_prep') };
     return await new Trace(options, target, session, facts).run();
   } finally {
@@ -45,7 +50,11 @@ export async function runTrace(
 /** One run of the command. */
 class Trace {
   private readonly output = new Output();
-  private readonly summary = new Summary();
+  private readonly summary: Summary;
+  private readonly selection: Selection;
+  private readonly merges = new Merges();
+  /** Whether anything behind the stack is looked at: only there packets are merged, read or dropped. */
+  private readonly further: boolean;
   private readonly ledger = new LossLedger();
   private readonly cursor = new PacketCursor();
   private readonly joiner: Joiner;
@@ -64,7 +73,12 @@ class Trace {
     this.joiner = new Joiner(session, options.until, facts);
     this.clock = new ShownClock(options.clock, session.base);
     const stamped = session.ways.filter((way) => way.hook !== undefined).map((way) => way.stage);
-    this.format = FORMATS[options.format](this.clock.timeline, stamped);
+    this.further = stamped.some((stage) => stageIndex(stage) > stageIndex('stack'));
+    const lookups = this.lookups();
+    this.selection = new Selection(options);
+    this.summary = new Summary(stamped, lookups);
+    if (this.selection.narrows) this.summary.stopped = this.selection.stopped;
+    this.format = FORMATS[options.format](this.clock.timeline, stamped, lookups);
     this.output.write(this.format.header(traceMeta(options, target, session, this.clock.error)));
     session.onLoss = (loss) => {
       this.ledger.add(loss);
@@ -95,6 +109,15 @@ class Trace {
     return this.ledger.total() > 0 ? EXIT.loss : EXIT.ok;
   }
 
+  private lookups(): Lookups {
+    return {
+      task: () => undefined,
+      dropReason: () => undefined,
+      mergedInto: (cursor) => this.merges.into(cursor),
+      mergedFrom: (cursor) => this.merges.from(cursor),
+    };
+  }
+
   private stop(): void {
     this.stopping = true;
     this.wake();
@@ -121,8 +144,10 @@ class Trace {
     const { packetBytes } = this.format;
     const write = (bytes: Uint8Array, at: number): number => packetBytes!.write(this.cursor, bytes, at);
     while (!(this.full() && !this.options.interrupts) && this.joiner.next(this.cursor, final)) {
+      if (!this.selection.admits(this.cursor)) continue;
       this.summary.count(this.cursor);
       if (this.options.interrupts) continue;
+      if (this.further) this.merges.note(this.cursor, this.summary.packets);
       if (packetBytes === undefined) this.output.write(this.format.packet(this.cursor, this.summary.packets));
       else this.output.fill(packetBytes.most, write);
     }
@@ -144,6 +169,10 @@ class Trace {
   }
 
   private finish(): void {
+    const { stopped } = this.selection;
+    stopped.faster += this.session.filtered('faster');
+    stopped.unstamped += this.session.filtered('unstamped');
+    this.summary.unmatchedStages = this.joiner.unmatchedStages;
     this.output.write(this.format.summary(this.summary, this.ledger));
     this.output.flush();
     // Formats without a place for it: what was lost must be seen all the same.
@@ -161,7 +190,7 @@ function traceMeta(
   session: EbpfSession,
   clockError: number,
 ): TraceMeta {
-  const { irqs, queue, cpus, count, durationNs, interrupts } = options;
+  const { irqs, queue, cpus, count, durationNs, interrupts, slower, pids } = options;
   return {
     version: version(),
     kernel: kernelRelease(),
@@ -173,7 +202,7 @@ function traceMeta(
     until: options.until,
     ways: session.ways,
     ringBytesPerCpu: target.ebpf.ringBytes,
-    filter: { irqs, queue, cpus, count, durationNs, interrupts },
+    filter: { irqs, queue, cpus, count, durationNs, interrupts, slower, pids },
     interfaces: target.nics.map((nic) => ({
       name: nic.name,
       ifindex: nic.ifindex,

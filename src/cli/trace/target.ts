@@ -1,6 +1,6 @@
 /** What to listen to: the options resolved against the interfaces and interrupts of this machine. */
 import { RxError } from '../../base/errors.js';
-import type { EbpfOptions, WantedIrq } from '../../method/ebpf/session.js';
+import { type EbpfOptions, type WantedIrq, canCompare } from '../../method/ebpf/session.js';
 import type { Nic, NicIrq } from '../../nic/nic.js';
 import { defaultRouteInterface, irqsOfQueue, nicOfIrq, resolveNic } from '../../nic/resolve.js';
 import { possibleCpuCount } from '../../sys/cpus.js';
@@ -38,6 +38,14 @@ export function ringSize(asked: number | undefined, cpus: number, interrupts: bo
     why: `${rings} rings of it take more than ${MOST_TOTAL / MIB} MiB`,
     hint: `give at most ${2 ** Math.floor(Math.log2(MOST_TOTAL / rings)) / 1024}KiB`,
   });
+}
+
+/** The part of --slower-than that the kernel side can decide; the other pairs are looked at when a packet is whole. */
+function inKernel(slower: TraceOptions['slower']): EbpfOptions['slower'] {
+  const { from, to, ns } = slower ?? {};
+  return from === undefined || to === undefined || ns === undefined || !canCompare(from, to)
+    ? undefined
+    : { from, to, ns };
 }
 
 /** Only a receive interrupt brings packets; where no name tells, all may. */
@@ -94,6 +102,7 @@ export function resolveTarget(options: TraceOptions): Target {
     until: options.until,
     cpus: options.cpus,
     interrupts: options.interrupts,
+    slower: inKernel(options.slower),
     ringBytes: ringSize(options.ringBytes, possibleCpuCount(), options.interrupts),
   };
   if (options.irqs !== undefined && options.irqs.length > 0) {

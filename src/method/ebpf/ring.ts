@@ -5,7 +5,7 @@
  */
 import { type Mapping, mapShared } from '../../sys/libc.js';
 import type { BpfObject } from '../../sys/libbpf.js';
-import { CHUNK, CPU, LOSS, TAIL } from './layout.gen.js';
+import { CHUNK, CPU, FILTERED, LOSS, TAIL } from './layout.gen.js';
 import { type RecordVisitor, RingReader } from './ring-reader.js';
 
 const PAGE = 4096;
@@ -47,7 +47,16 @@ export class Rings {
 
   /** One of the loss counters of a CPU. */
   lossCounter(cpu: number, counter: Exclude<keyof typeof LOSS, 'SIZE'>): number {
-    const word = (cpu * CPU.SIZE + CPU.loss + LOSS[counter]) / 4;
+    return this.counter(cpu, CPU.loss + LOSS[counter]);
+  }
+
+  /** How many packets a filter stopped on a CPU. */
+  filterCounter(cpu: number, counter: Exclude<keyof typeof FILTERED, 'SIZE'>): number {
+    return this.counter(cpu, CPU.filtered + FILTERED[counter]);
+  }
+
+  private counter(cpu: number, offset: number): number {
+    const word = (cpu * CPU.SIZE + offset) / 4;
     return (this.cpuWords[word + 1] as number) * 4_294_967_296 + (this.cpuWords[word] as number);
   }
 

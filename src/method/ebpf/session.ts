@@ -14,7 +14,7 @@ import { BpfObject, possibleCpus, programStats } from '../../sys/libbpf.js';
 import { networkNamespace } from '../../sys/netns.js';
 import { readObject } from '../../sys/package.js';
 import { Decoder } from './decode.js';
-import { CONFIG, IRQ_FILTER, KIND, LIMITS, LOSS } from './layout.gen.js';
+import { CONFIG, type FILTERED, IRQ_FILTER, KIND, LIMITS, LOSS, STAMP } from './layout.gen.js';
 import { type Plan, plan } from './plan.js';
 import { Rings } from './ring.js';
 import { mapShared } from '../../sys/libc.js';
@@ -40,6 +40,8 @@ export interface EbpfOptions {
   readonly queue: number | undefined;
   readonly cpus: readonly number[] | undefined;
   readonly interrupts: boolean;
+  /** Only packets that took longer than this between two stamps that the driver stage knows; see {@link canCompare}. */
+  readonly slower?: { readonly from: StageName; readonly to: StageName; readonly ns: number } | undefined;
   /** Ring bytes per CPU, a power of two of at least 64 KiB. */
   readonly ringBytes: number;
 }
@@ -51,6 +53,21 @@ const COUNTERS: readonly [Exclude<keyof typeof LOSS, 'SIZE'>, LossCause][] = [
   ['recursion', 'recursion'],
   ['napiEvicted', 'map_full'],
 ];
+
+/** The stamps that the kernel side can compare before it writes a packet. */
+const COMPARED: Readonly<Partial<Record<StageName, number>>> = {
+  entry: STAMP.STAMP_ENTRY,
+  isr: STAMP.STAMP_ISR,
+  raise: STAMP.STAMP_RAISE,
+  softirq: STAMP.STAMP_SOFTIRQ,
+  poll: STAMP.STAMP_POLL,
+  driver: STAMP.STAMP_DRIVER,
+};
+
+/** True where `slower` may name these stages. */
+export function canCompare(from: StageName, to: StageName): boolean {
+  return COMPARED[from] !== undefined && COMPARED[to] !== undefined;
+}
 
 /** A running eBPF session. Errors: RXS_NO_BTF, RXS_NO_HOOK, RXS_BAD_OBJECT, RXS_BPF_LOAD, RXS_BPF_ATTACH. */
 export class EbpfSession implements RecordSource {
@@ -173,6 +190,13 @@ export class EbpfSession implements RecordSource {
     }
   }
 
+  /** Packets that a filter of the kernel side stopped so far: each was seen, and took no room in a ring. */
+  filtered(counter: Exclude<keyof typeof FILTERED, 'SIZE'>): number {
+    let sum = 0;
+    for (let cpu = 0; cpu < this.rings.cpus; cpu++) sum += this.rings.filterCounter(cpu, counter);
+    return sum;
+  }
+
   stop(): void {
     const now = this.now();
     for (const program of this.plan.programs) {
@@ -244,4 +268,9 @@ function configure(rodata: DataView, options: EbpfOptions, chosen: Plan, cpus: n
   set(CONFIG.oneQueue, options.oneQueue);
   set(CONFIG.interrupts, options.interrupts);
   set(CONFIG.stageStack, Math.max(stageIndex('stack'), FIRST_PACKET_STAGE));
+  const { slower } = options;
+  if (slower === undefined) return;
+  set(CONFIG.slowFrom, COMPARED[slower.from] ?? 0);
+  set(CONFIG.slowTo, COMPARED[slower.to] ?? 0);
+  rodata.setBigUint64(CONFIG.slowNs, BigInt(slower.ns), true);
 }

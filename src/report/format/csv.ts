@@ -1,21 +1,51 @@
 /** Comma-separated values with one heading line. Times are whole nanoseconds; stage columns are differences. */
 import { interruptStart } from '../../record/source.js';
-import { HOW_NAMES } from '../../packet/arrival.js';
+import { HOW_NAMES, type PacketCursor } from '../../packet/arrival.js';
 import { readFlow } from '../../packet/flow.js';
-import { POLL } from '../../record/lane.js';
+import { FATE, POLL } from '../../record/lane.js';
 import { STAGE_NAMES, stageIndex } from '../../stages.js';
+import { NO_LOOKUPS } from '../lookups.js';
+import { FATE_NAMES, contextWords } from '../words.js';
 import type { FormatMaker } from './format.js';
 
-export const csvFormat: FormatMaker = (timeline, stages) => {
+/** Names come from the kernel and from users: a comma or a quote in one must not move the columns. */
+function quoted(text: string): string {
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+const END_HEADING =
+  'fate,woken_tid,reader_pid,reader_tid,reader_name,read_bytes,drop_reason,merged_into,merged_from';
+
+export const csvFormat: FormatMaker = (timeline, stages, lookups = NO_LOOKUPS) => {
   const columns = stages.map((name) => stageIndex(name));
+  const further = columns.some((index) => index > stageIndex('stack'));
   const interruptHeading = 'number,time_ns,irq,vector,cpu,napi,claim_ns,isr_ns,exit_ns';
   const packetHeading = [
     'number,arrival_ns,stage,how,k,n,irq,vector,irq_cpu,cpu,queue,length,family,protocol,source,source_port',
-    'destination,destination_port,vlan',
+    'destination,destination_port,vlan,certain,not_before_ns,not_after_ns,via',
     ...stages.map((stage) => `${stage}_ns`),
+    ...(further ? [END_HEADING] : []),
   ].join(',');
   const cell = (value: number | string | undefined): string =>
-    value === undefined || Number.isNaN(value) ? '' : String(value);
+    value === undefined || Number.isNaN(value) ? '' : quoted(String(value));
+  const endCells = (cursor: PacketCursor): (number | string | undefined)[] => {
+    const { packets } = cursor.lane;
+    const { row } = cursor;
+    const fate = packets.fate[row] as number;
+    const tid = packets.readerTid[row] as number;
+    const read = fate === FATE.read;
+    return [
+      FATE_NAMES[fate],
+      packets.wokenTid[row] || undefined,
+      read ? packets.readerPid[row] : undefined,
+      read ? tid : undefined,
+      read ? lookups.task(tid) : undefined,
+      read ? packets.readBytes[row] : undefined,
+      fate === FATE.dropped ? lookups.dropReason(packets.dropReason[row] as number) : undefined,
+      fate === FATE.merged ? lookups.mergedInto(cursor) : undefined,
+      lookups.mergedFrom(cursor).join(' '),
+    ];
+  };
   return {
     header: (meta) => `${meta.filter['interrupts'] === true ? interruptHeading : packetHeading}\n`,
     packet(cursor, number) {
@@ -46,7 +76,12 @@ export const csvFormat: FormatMaker = (timeline, stages) => {
         flow.destination,
         flow.destinationPort,
         flow.vlan,
+        cursor.certain ? 1 : 0,
+        cursor.notBefore - cursor.arrival,
+        cursor.notAfter - cursor.arrival,
+        contextWords(cursor).join(' '),
         ...columns.map((index) => cursor.stage(index) - cursor.arrival),
+        ...(further ? endCells(cursor) : []),
       ];
       return `${cells.map(cell).join(',')}\n`;
     },

@@ -4,6 +4,7 @@ import type { PacketCursor } from '../../packet/arrival.js';
 import type { Loss, LossLedger } from '../../record/loss.js';
 import type { InterruptRecord, StageWay } from '../../record/source.js';
 import type { StageName } from '../../stages.js';
+import type { Lookups } from '../lookups.js';
 import type { Summary } from '../summary.js';
 
 /** What is known before the first packet. */
@@ -45,5 +46,5 @@ export interface Format {
   summary(summary: Summary, ledger: LossLedger): string;
 }
 
-/** Makes a format for a time line and the stages to show. */
-export type FormatMaker = (timeline: Timeline, stages: readonly StageName[]) => Format;
+/** Makes a format for a time line, the stages to show, and what is known beside the packets. */
+export type FormatMaker = (timeline: Timeline, stages: readonly StageName[], lookups?: Lookups) => Format;

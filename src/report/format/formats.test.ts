@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { GROUNDS, RULE } from '../../packet/arrival.js';
+import { GROUNDS, HOW_NAMES, RULE } from '../../packet/arrival.js';
 import { META, SHOWN, ZERO, render } from '../../../test/support/sample-trace.js';
 import { csvFormat } from './csv.js';
 import { FORMATS } from './index.js';
@@ -15,7 +15,7 @@ describe('the text format', () => {
 
   it('starts with what is stamped, why not more, the interface and the clock', () => {
     expect(lines.slice(0, 3)).toEqual([
-      'earliest stamp: entry (fentry irq_enter_rcu), no poll: fentry __napi_poll: not a function of this kernel',
+      'earliest stamp: entry (fentry irq_enter_rcu); no poll: fentry __napi_poll: not a function of this kernel',
       'eth7 igb: rxtx-0 → IRQ 25 (CPU 1)',
       'CLOCK_REALTIME, stage columns in µs from the arrival',
     ]);
@@ -23,12 +23,12 @@ describe('the text format', () => {
 
   it('has one line per packet under its headings', () => {
     expect(lines.slice(3, 9)).toEqual([
-      '      # arrival              how           irq   vec cpu  q flow                                              entry        isr     driver      stack',
-      '     t1 1790000000.000001007 own-irq 1/2    25  0x25   1  0 vlan 42 10.0.0.2:1000 → 10.0.0.1:9999 UDP        +0.000     +0.400     +4.000     +6.500',
-      '     t2 1790000000.000005507 no-irq          -     -   0  - ethertype 0x88cc                                      -          -     +0.000          -',
-      '     t3 1790000000.000001007 batch 2/2      25  0x25   1  - 10.0.0.2:1000 → 10.0.0.1:9999 UDP                +0.000     +0.400     +5.000          -',
-      '     t4 1790000000.000012007 polled         25     -   1  0 10.0.0.2:1000 → 10.0.0.1:9999 UDP                     -          -     +0.000          -',
-      '     t5 1790000000.000013007 unknown         -     -   0  - ethertype 0x88cc                                      -          -     +0.000          -',
+      '      # arrival              ±              how            irq   vec cpu  q flow                                              entry        isr     driver      stack',
+      '     t1 1790000000.000001007 -3.1µs         own-irq 1/2     25  0x25   1  0 vlan 42 10.0.0.2:1000 → 10.0.0.1:9999 UDP        +0.000     +0.400     +4.000     +6.500',
+      '     t2 1790000000.000005507 ?              no-irq           -     -   0  - ethertype 0x88cc                                      -          -     +0.000          -',
+      '     t3 1790000000.000001007 -3.1µs+5.0µs   batch? 2/2      25  0x25   1  - 10.0.0.2:1000 → 10.0.0.1:9999 UDP                +0.000     +0.400     +5.000          -',
+      '     t4 1790000000.000012007 ?              polled?         25     -   1  0 10.0.0.2:1000 → 10.0.0.1:9999 UDP                     -          -     +0.000          -',
+      '     t5 1790000000.000013007 ?              unknown          -     -   0  - ethertype 0x88cc                                      -          -     +0.000          -',
     ]);
   });
 
@@ -46,10 +46,12 @@ describe('the text format', () => {
     expect(lines.slice(11)).toEqual([
       '*** lost 3: ring_full on CPU 1, between 1790000000.000002007 and 1790000000.000009007',
       '*** lost 1: missed, between 1790000000.000000007 and 1790000000.000020007',
-      '5 packets stamped · 1 by its own interrupt, 1 in a batch, 1 polled, 1 without an interrupt, 1 unmatched · 2 interrupts · 4 lost',
+      '5 packets stamped · 1 by its own interrupt, 1 in a batch (1 probable), 1 polled (1 probable), 1 without an interrupt, 1 unmatched · 2 interrupts · 4 lost',
       'lost 1 events: missed',
       'lost 3 packets: ring_full on CPU 1',
-      `own-irq: ${GROUNDS[RULE.ownUnmoderated]}`,
+      'width of the error bars: own-irq median 3.1µs, max 3.1µs; batch median 8.1µs, max 8.1µs; not known for 3 packets',
+      'a class with ?: probable, the evidence leaves another way',
+      `own-irq: ${GROUNDS[RULE.own]}`,
       `batch: ${GROUNDS[RULE.batchInferred]}`,
       `polled: ${GROUNDS[RULE.maskedInferred]}`,
       'no-irq: the interface has no interrupts: stamped at the first stage there is',
@@ -60,19 +62,25 @@ describe('the text format', () => {
 
 describe('the tree format', () => {
   it('puts packets under the interrupt that brought them, also when polls of two CPUs mix', () => {
-    expect(render(treeFormat).slice(3, 15)).toEqual([
+    expect(render(treeFormat).slice(2, 20)).toEqual([
+      'CLOCK_REALTIME, each stage in ns from the one before it',
       '1790000000.000001007 irq 25 vector 0x25 cpu 1 queue 0',
-      '  entry   +0.000',
-      '  isr     +0.400',
-      '    t1 own-irq 1/2  vlan 42 10.0.0.2:1000 → 10.0.0.1:9999 UDP  driver +4.000  stack +6.500',
+      '  entry        0',
+      '  isr       +400',
+      '    t1 1790000000.000001007 -3.1µs own-irq 1/2  vlan 42 10.0.0.2:1000 → 10.0.0.1:9999 UDP',
+      '      driver +3600  stack +2500  = 6500 ns',
       '1790000000.000005507 no interrupt of its own cpu 0 queue -',
-      '    t2 no-irq       ethertype 0x88cc  driver +0.000',
+      '    t2 1790000000.000005507 ? no-irq  ethertype 0x88cc',
+      '      driver 0  = 0 ns',
       '1790000000.000001007 irq 25 vector 0x25 cpu 1 queue - goes on',
-      '    t3 batch 2/2    10.0.0.2:1000 → 10.0.0.1:9999 UDP  driver +5.000',
+      '    t3 1790000000.000001007 -3.1µs+5.0µs batch? 2/2  10.0.0.2:1000 → 10.0.0.1:9999 UDP',
+      '      driver +4600  = 5000 ns',
       '1790000000.000012007 no interrupt of its own (line of irq 25) cpu 1 queue 0',
-      '    t4 polled       10.0.0.2:1000 → 10.0.0.1:9999 UDP  driver +0.000',
+      '    t4 1790000000.000012007 ? polled?  10.0.0.2:1000 → 10.0.0.1:9999 UDP',
+      '      driver 0  = 0 ns',
       '1790000000.000013007 no interrupt of its own cpu 0 queue -',
-      '    t5 unknown      ethertype 0x88cc  driver +0.000',
+      '    t5 1790000000.000013007 ? unknown  ethertype 0x88cc',
+      '      driver 0  = 0 ns',
     ]);
   });
 
@@ -122,7 +130,11 @@ describe('the NDJSON format', () => {
       arrival: '1790000000000001007',
       stage: 'entry',
       how: 'own-irq',
-      ground: GROUNDS[RULE.ownUnmoderated],
+      certain: true,
+      ground: GROUNDS[RULE.own],
+      notBefore: -3100,
+      notAfter: 0,
+      via: [],
       batch: [1, 2],
       napi: 8193,
       pid: 0,
@@ -143,6 +155,8 @@ describe('the NDJSON format', () => {
         destinationPort: 9999,
       },
       stages: { entry: 0, isr: 400, driver: 4000, stack: 6500 },
+      deltas: { isr: 400, driver: 3600, stack: 2500 },
+      total: 6500,
     });
   });
 
@@ -153,6 +167,7 @@ describe('the NDJSON format', () => {
   });
 
   it('tells what is not known as null', () => {
+    expect(parsed[2]).toMatchObject({ how: 'no-irq', notBefore: null, notAfter: 0, certain: true });
     expect(parsed[7]).toEqual({
       type: 'interrupt',
       number: 2,
@@ -170,9 +185,18 @@ describe('the NDJSON format', () => {
   });
 
   it('sums up', () => {
+    const none = { count: 0, median: null, max: null };
     expect(parsed[10]).toEqual({
       type: 'summary',
       packets: 5,
+      seen: 5,
+      certain: { 'own-irq': 1, batch: 0, repoll: 0, polled: 0, 'busy-poll': 0, 'no-irq': 1, unknown: 0 },
+      widths: {
+        ...Object.fromEntries(HOW_NAMES.map((name) => [name, { ...none, unknown: 0 }])),
+        ...Object.fromEntries(['polled', 'no-irq', 'unknown'].map((name) => [name, { ...none, unknown: 1 }])),
+        'own-irq': { count: 1, unknown: 0, median: 3100, max: 3100 },
+        batch: { count: 1, unknown: 0, median: 8100, max: 8100 },
+      },
       how: { 'own-irq': 1, batch: 1, repoll: 0, polled: 1, 'busy-poll': 0, 'no-irq': 1, unknown: 1 },
       interrupts: 2,
       bytes: 28 * 3 + 60 * 2,
@@ -204,11 +228,11 @@ describe('the CSV format', () => {
 
   it('leaves empty what is not known', () => {
     expect(render(csvFormat).slice(1, 6)).toEqual([
-      '1,1790000000000001007,entry,own-irq,1,2,25,37,1,1,0,28,IPv4,17,10.0.0.2,1000,10.0.0.1,9999,42,0,400,4000,6500',
-      '2,1790000000000005507,driver,no-irq,,,,,,0,,60,,,,,,,,,,0,',
-      '3,1790000000000001007,entry,batch,2,2,25,37,1,1,,28,IPv4,17,10.0.0.2,1000,10.0.0.1,9999,,0,400,5000,',
-      '4,1790000000000012007,driver,polled,1,1,25,,,1,0,28,IPv4,17,10.0.0.2,1000,10.0.0.1,9999,,,,0,',
-      '5,1790000000000013007,driver,unknown,,,,,,0,,60,,,,,,,,,,0,',
+      '1,1790000000000001007,entry,own-irq,1,2,25,37,1,1,0,28,IPv4,17,10.0.0.2,1000,10.0.0.1,9999,42,1,-3100,0,,0,400,4000,6500',
+      '2,1790000000000005507,driver,no-irq,,,,,,0,,60,,,,,,,,1,,0,,,,0,',
+      '3,1790000000000001007,entry,batch,2,2,25,37,1,1,,28,IPv4,17,10.0.0.2,1000,10.0.0.1,9999,,0,-3100,5000,,0,400,5000,',
+      '4,1790000000000012007,driver,polled,1,1,25,,,1,0,28,IPv4,17,10.0.0.2,1000,10.0.0.1,9999,,0,,0,,,,0,',
+      '5,1790000000000013007,driver,unknown,,,,,,0,,60,,,,,,,,0,,0,,,,0,',
     ]);
   });
 });

@@ -6,8 +6,11 @@
 import { interruptStart } from '../../record/source.js';
 import { GROUNDS, HOW_NAMES, type PacketCursor } from '../../packet/arrival.js';
 import { type Flow, readFlow } from '../../packet/flow.js';
-import { POLL } from '../../record/lane.js';
+import { FATE, POLL } from '../../record/lane.js';
 import { STAGE_NAMES, stageIndex } from '../../stages.js';
+import { type Lookups, NO_LOOKUPS } from '../lookups.js';
+import { stepsOf, totalOf } from '../steps.js';
+import { FATE_NAMES, contextWords } from '../words.js';
 import type { FormatMaker } from './format.js';
 
 /** Raised when a field changes its meaning or goes; new fields do not raise it. */
@@ -27,8 +30,32 @@ function irqJson(cursor: PacketCursor): string {
   return `${line},"vector":${vector === 0 ? 'null' : vector},"irqCpu":${polls.irqCpu[poll]}`;
 }
 
-export const ndjsonFormat: FormatMaker = (timeline, stages) => {
+/** How the packet's way ended, from the comma on. */
+function endJson(cursor: PacketCursor, lookups: Lookups): string {
+  const { packets } = cursor.lane;
+  const { row } = cursor;
+  const fate = packets.fate[row] as number;
+  const task = (tid: number): string | null => lookups.task(tid) ?? null;
+  let text = `,"fate":"${FATE_NAMES[fate]}"`;
+  const woken = packets.wokenTid[row] as number;
+  if (woken !== 0) text += `,"woken":${JSON.stringify({ tid: woken, name: task(woken) })}`;
+  if (fate === FATE.read) {
+    const tid = packets.readerTid[row] as number;
+    const reader = { pid: packets.readerPid[row], tid, name: task(tid), bytes: packets.readBytes[row] };
+    text += `,"reader":${JSON.stringify(reader)}`;
+  } else if (fate === FATE.dropped) {
+    const reason = lookups.dropReason(packets.dropReason[row] as number);
+    text += `,"dropReason":${JSON.stringify(reason ?? null)}`;
+  } else if (fate === FATE.merged) {
+    text += `,"mergedInto":${lookups.mergedInto(cursor) ?? null}`;
+  }
+  const parts = lookups.mergedFrom(cursor);
+  return parts.length === 0 ? text : `${text},"mergedFrom":[${parts.join(',')}]`;
+}
+
+export const ndjsonFormat: FormatMaker = (timeline, stages, lookups = NO_LOOKUPS) => {
   const columns = stages.map((name) => stageIndex(name));
+  const further = columns.some((index) => index > stageIndex('stack'));
   const grounds = GROUNDS.map((ground) => JSON.stringify(ground));
   const relative = (time: number, from: number): number | null => (Number.isNaN(time) ? null : time - from);
   return {
@@ -37,12 +64,11 @@ export const ndjsonFormat: FormatMaker = (timeline, stages) => {
     packet(cursor, number) {
       const { lane, row, poll } = cursor;
       const { packets, polls } = lane;
-      let stamps = '';
-      for (const index of columns) {
-        const time = cursor.stage(index);
-        if (!Number.isNaN(time))
-          stamps += `${stamps === '' ? '' : ','}"${STAGE_NAMES[index]}":${time - cursor.arrival}`;
-      }
+      const steps = stepsOf(cursor, columns);
+      const stamps = steps.map(({ stage, time }) => `"${STAGE_NAMES[stage]}":${time - cursor.arrival}`);
+      const deltas = steps.slice(1).map(({ stage, delta }) => `"${STAGE_NAMES[stage]}":${delta}`);
+      const { arrival, notBefore, notAfter } = cursor;
+      const context = contextWords(cursor);
       const batch =
         poll < 0
           ? ''
@@ -50,9 +76,12 @@ export const ndjsonFormat: FormatMaker = (timeline, stages) => {
       const queue = packets.queue[row] as number;
       return (
         `{"type":"packet","number":${number},"arrival":"${timeline.nanoseconds(cursor.arrival)}",` +
-        `"stage":"${STAGE_NAMES[cursor.arrivalStage]}","how":"${HOW_NAMES[cursor.how]}","ground":${grounds[cursor.rule]}` +
+        `"stage":"${STAGE_NAMES[cursor.arrivalStage]}","how":"${HOW_NAMES[cursor.how]}","certain":${cursor.certain},` +
+        `"ground":${grounds[cursor.rule]},"notBefore":${relative(notBefore, arrival)},"notAfter":${notAfter - arrival},` +
+        `"via":[${context.map((word) => `"${word}"`).join(',')}]` +
         `${batch}${irqJson(cursor)},"cpu":${lane.cpu},"queue":${queue === 0 ? 'null' : queue - 1},` +
-        `"length":${packets.length[row]},"flow":${flowJson(readFlow(lane, row))},"stages":{${stamps}}}\n`
+        `"length":${packets.length[row]},"flow":${flowJson(readFlow(lane, row))},"stages":{${stamps.join(',')}},` +
+        `"deltas":{${deltas.join(',')}},"total":${totalOf(steps)}${further ? endJson(cursor, lookups) : ''}}\n`
       );
     },
     interrupt(interrupt, number) {

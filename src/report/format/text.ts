@@ -1,46 +1,16 @@
 /** One line per packet, for people. Deltas are microseconds from the arrival, with all nanoseconds. */
 import { interruptStart } from '../../record/source.js';
 import { deltaText } from '../../base/time.js';
-import { GROUNDS, HOW, HOW_NAMES, type PacketCursor, type Rule, RULES } from '../../packet/arrival.js';
 import { flowText, readFlow } from '../../packet/flow.js';
 import { STAGES, stageIndex } from '../../stages.js';
+import { NO_LOOKUPS } from '../lookups.js';
+import { errorBar, fateText, howText, placeOf } from '../words.js';
 import type { FormatMaker, TraceMeta } from './format.js';
 
 const FLOW_WIDTH = 44;
 const DELTA_WIDTH = 10;
-
-/** `own-irq`, `batch 2/3`, `repoll 1/64`, `polled 1/3`, `busy-poll`, `no-irq`, `unknown`. */
-export function howText(cursor: PacketCursor): string {
-  switch (cursor.how) {
-    case HOW.ownIrq:
-      return cursor.n > 1 ? `own-irq 1/${cursor.n}` : 'own-irq';
-    case HOW.batch:
-      return `batch ${cursor.k}/${cursor.n}`;
-    case HOW.repoll:
-    case HOW.polled:
-    case HOW.busyPoll: {
-      const name = HOW_NAMES[cursor.how];
-      return cursor.n > 1 ? `${name} ${cursor.k}/${cursor.n}` : name;
-    }
-    case HOW.noIrq:
-    case HOW.unknown:
-      return HOW_NAMES[cursor.how];
-  }
-}
-
-/** Interrupt and place of a packet as text; `-` where it has none. */
-export function placeOf(cursor: PacketCursor): { irq: string; vector: string; cpu: string; queue: string } {
-  const { lane, row, poll } = cursor;
-  const caused = poll >= 0 && (lane.polls.irq[poll] as number) !== 0;
-  const vector = caused ? (lane.polls.vector[poll] as number) : 0; // 0 as well where no interrupt led to the poll
-  const queue = lane.packets.queue[row] as number;
-  return {
-    irq: caused ? String(lane.polls.irq[poll]) : '-',
-    vector: vector === 0 ? '-' : `0x${vector.toString(16)}`,
-    cpu: String(lane.cpu),
-    queue: queue === 0 ? '-' : String(queue - 1),
-  };
-}
+const BAR_WIDTH = 14;
+const HOW_WIDTH = 13;
 
 /** Lines that say what is stamped and why not earlier; also used by the tree. */
 export function headerLines(meta: TraceMeta): string[] {
@@ -52,10 +22,26 @@ export function headerLines(meta: TraceMeta): string[] {
     return `${nic.name}${nic.driver === undefined ? '' : ` ${nic.driver}`}: ${queues.join(', ') || 'no interrupts'}`;
   });
   const earliest = meta.ways.find((way) => way.hook !== undefined);
-  const missed = meta.ways.filter((way) => way.hook === undefined);
-  const reasons = missed.map((way) => `no ${way.stage}: ${way.reasons.join('; ')}`);
-  const chain = `earliest stamp: ${earliest?.stage} (${earliest?.hook})${reasons.length > 0 ? `, ${reasons.join('; ')}` : ''}`;
-  return [chain, ...lines, `CLOCK_${meta.clock.name.toUpperCase()}, stage columns in µs from the arrival`];
+  const parts = [`earliest stamp: ${earliest?.stage} (${earliest?.hook})`, ...missingStages(meta)];
+  return [parts.join('; '), ...lines];
+}
+
+/** `no entry, poll: fentry: EPERM: …`: stages that fail for the same reason share it. All hooks by name are in NDJSON's meta. */
+function missingStages(meta: TraceMeta): string[] {
+  const byReason = new Map<string, { stages: string[]; full: string }>();
+  for (const way of meta.ways) {
+    if (way.hook !== undefined) continue;
+    const full = way.reasons.join('; ');
+    const short = way.reasons
+      .map((reason) => reason.replace(/^(fentry|tracepoint) [^:]*: /, '$1: '))
+      .join('; ');
+    const same = byReason.get(short);
+    if (same === undefined) byReason.set(short, { stages: [way.stage], full });
+    else same.stages.push(way.stage);
+  }
+  return [...byReason].map(
+    ([short, { stages, full }]) => `no ${stages.join(', ')}: ${stages.length === 1 ? full : short}`,
+  );
 }
 
 /** claim: the hook that knows the vector; exit: the handler is done. NAPI: the instance it scheduled, where that is seen. */
@@ -69,39 +55,42 @@ const INTERRUPT_HEADING = [
   ...['claim', 'isr', 'exit'].map((word) => word.padStart(DELTA_WIDTH)),
 ].join(' ');
 
-export const textFormat: FormatMaker = (timeline, stages) => {
+export const textFormat: FormatMaker = (timeline, stages, lookups = NO_LOOKUPS) => {
   const columns = stages.map((name) => stageIndex(name));
-  let grounds = new Set<Rule>();
+  // How a way ended is behind the stack; a trace that does not look there has nothing to say about it.
+  const further = columns.some((index) => index > stageIndex('stack'));
   const heading = (): string =>
     [
       '#'.padStart(7),
       'arrival'.padEnd(20),
-      'how'.padEnd(12),
+      '±'.padEnd(BAR_WIDTH),
+      'how'.padEnd(HOW_WIDTH),
       'irq'.padStart(4),
       'vec'.padStart(5),
       'cpu'.padStart(3),
       'q'.padStart(2),
       'flow'.padEnd(FLOW_WIDTH),
       ...columns.map((index) => (STAGES[index]?.label ?? '').padStart(DELTA_WIDTH)),
+      ...(further ? ['end of its way'] : []),
     ].join(' ');
   return {
     header(meta) {
-      grounds = new Set();
       const columnLine = meta.filter['interrupts'] === true ? INTERRUPT_HEADING : heading();
-      return `${[...headerLines(meta), columnLine].join('\n')}\n`;
+      const clock = `CLOCK_${meta.clock.name.toUpperCase()}, stage columns in µs from the arrival`;
+      return `${[...headerLines(meta), clock, columnLine].join('\n')}\n`;
     },
     packet(cursor, number) {
       const place = placeOf(cursor);
-      grounds.add(cursor.rule);
       let line =
-        `${`t${number}`.padStart(7)} ${timeline.text(cursor.arrival).padEnd(20)} ${howText(cursor).padEnd(12)} ` +
+        `${`t${number}`.padStart(7)} ${timeline.text(cursor.arrival).padEnd(20)} ${errorBar(cursor).padEnd(BAR_WIDTH)} ` +
+        `${howText(cursor).padEnd(HOW_WIDTH)} ` +
         `${place.irq.padStart(4)} ${place.vector.padStart(5)} ${place.cpu.padStart(3)} ${place.queue.padStart(2)} ` +
         flowText(readFlow(cursor.lane, cursor.row)).padEnd(FLOW_WIDTH);
       for (const index of columns) {
         const time = cursor.stage(index);
         line += ` ${(Number.isNaN(time) ? '-' : deltaText(time - cursor.arrival)).padStart(DELTA_WIDTH)}`;
       }
-      return `${line}\n`;
+      return further ? `${line} ${fateText(cursor, lookups)}\n` : `${line}\n`;
     },
     interrupt(interrupt, number) {
       const start = interruptStart(interrupt);
@@ -120,10 +109,7 @@ export const textFormat: FormatMaker = (timeline, stages) => {
       return `*** lost ${loss.count}: ${loss.cause}${where}, between ${timeline.text(loss.from)} and ${timeline.text(loss.to)}\n`;
     },
     summary(summary, ledger) {
-      const why = [...grounds]
-        .sort((a, b) => a - b)
-        .map((rule) => `${HOW_NAMES[RULES[rule]!.how]}: ${GROUNDS[rule]}`);
-      return `${[summary.text(ledger), ...summary.lossLines(ledger), ...why].join('\n')}\n`;
+      return `${[summary.text(ledger), ...summary.lossLines(ledger), ...summary.detailLines()].join('\n')}\n`;
     },
   };
 };

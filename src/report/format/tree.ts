@@ -1,49 +1,102 @@
-/** One interrupt as an indented hunk: its stages, then the packets of its poll, every step with its time from entry. */
-import { deltaText } from '../../base/time.js';
+/**
+ * One poll as an indented hunk: the interrupt that led to it and its stages, then its packets, each with its way to the
+ * reader or to where it was dropped. Every stage in nanoseconds from the stamped one before it, as tracing people know
+ * it; the steps of a packet, those of its poll included, add up to the total in its line.
+ */
 import { flowText, readFlow } from '../../packet/flow.js';
-import { HOW } from '../../packet/arrival.js';
+import { type PacketCursor } from '../../packet/arrival.js';
+import { POLL } from '../../record/lane.js';
 import { STAGES, stageIndex } from '../../stages.js';
+import { NO_LOOKUPS } from '../lookups.js';
+import { type Step, stepsOf, totalOf } from '../steps.js';
+import { errorBar, fateText, howText, placeOf } from '../words.js';
 import type { FormatMaker } from './format.js';
-import { headerLines, howText, placeOf, textFormat } from './text.js';
+import { headerLines, textFormat } from './text.js';
 
-export const treeFormat: FormatMaker = (timeline, stages) => {
-  const text = textFormat(timeline, stages);
+const label = (stage: number): string => STAGES[stage]?.label ?? '';
+const ofPoll = ({ stage }: Step): boolean => STAGES[stage]?.per === 'poll';
+
+/** `+400`, `-20`; the first stage is where the count begins. */
+function stepText({ delta }: Step): string {
+  return Number.isNaN(delta) ? '0' : `${delta < 0 ? '' : '+'}${delta}`;
+}
+
+/** `irq 25 vector 0x25 on cpu 1`, `no interrupt of its own (line of irq 25)`. */
+function causeText(cursor: PacketCursor): string {
+  const { lane, poll } = cursor;
+  const { irq, vector } = placeOf(cursor);
+  const caused = poll >= 0 && ((lane.polls.flags[poll] as number) & POLL.CAUSED) !== 0;
+  if (!caused) return `no interrupt of its own${irq === '-' ? '' : ` (line of irq ${irq})`}`;
+  const irqCpu = lane.polls.irqCpu[poll] as number;
+  return `irq ${irq} vector ${vector}${irqCpu === lane.cpu ? '' : ` on cpu ${irqCpu}`}`;
+}
+
+export const treeFormat: FormatMaker = (timeline, stages, lookups = NO_LOOKUPS) => {
+  const text = textFormat(timeline, stages, lookups);
   const shown = stages.map((name) => stageIndex(name));
-  const before = shown.filter((index) => STAGES[index]?.per === 'poll');
-  const after = shown.filter((index) => STAGES[index]?.per === 'packet');
+  const further = shown.some((index) => index > stageIndex('stack'));
   // Polls of several CPUs run at the same time, and their packets come in order of time: whose hunk is open.
   let openCpu = -1;
   let openEnd = Number.NaN;
+
+  /** True for the first packet of a hunk; remembers which one is open. */
+  const opens = (cursor: PacketCursor): boolean => {
+    const end = cursor.poll < 0 ? Number.NaN : (cursor.lane.polls.end[cursor.poll] as number);
+    const same = cursor.lane.cpu === openCpu && end === openEnd;
+    openCpu = cursor.lane.cpu;
+    openEnd = end;
+    return !same;
+  };
+  /** Polls whose heading was printed, by CPU: packets of another CPU may have come in between. */
+  const printed = new Map<number, number>();
+
+  const heading = (cursor: PacketCursor, steps: readonly Step[]): string[] => {
+    const { cpu, queue } = placeOf(cursor);
+    const goesOn = cursor.poll >= 0 && printed.get(cursor.lane.cpu) === openEnd;
+    printed.set(cursor.lane.cpu, openEnd);
+    const own = steps.filter(ofPoll);
+    const begin = own[0]?.time ?? cursor.arrival;
+    const first = `${timeline.text(begin)} ${causeText(cursor)} cpu ${cpu} queue ${queue}${goesOn ? ' goes on' : ''}`;
+    if (goesOn) return [first];
+    const width = Math.max(...own.map((step) => label(step.stage).length)) + 1;
+    return [
+      first,
+      ...own.map((step, index) => {
+        const delta = index === 0 ? '0' : stepText(step);
+        return `  ${label(step.stage).padEnd(width)}${delta.padStart(8)}`;
+      }),
+    ];
+  };
+
   return {
     ...text,
-    header: (meta) =>
-      meta.filter['interrupts'] === true ? text.header(meta) : `${headerLines(meta).join('\n')}\n`,
+    header: (meta) => {
+      if (meta.filter['interrupts'] === true) return text.header(meta);
+      const clock = `CLOCK_${meta.clock.name.toUpperCase()}, each stage in ns from the one before it`;
+      return `${[...headerLines(meta), clock].join('\n')}\n`;
+    },
     packet(cursor, number) {
-      const place = placeOf(cursor);
-      const lines: string[] = [];
-      const end = cursor.poll < 0 ? Number.NaN : (cursor.lane.polls.end[cursor.poll] as number);
-      const goesOn = cursor.k > 1;
-      if (!goesOn || cursor.lane.cpu !== openCpu || end !== openEnd) {
-        openCpu = cursor.lane.cpu;
-        openEnd = end;
-        const line = place.irq === '-' ? '' : ` (line of irq ${place.irq})`;
-        const own = cursor.how === HOW.ownIrq || cursor.how === HOW.batch;
-        const cause = own ? `irq ${place.irq} vector ${place.vector}` : `no interrupt of its own${line}`;
-        const again = goesOn ? ' goes on' : '';
-        lines.push(`${timeline.text(cursor.arrival)} ${cause} cpu ${place.cpu} queue ${place.queue}${again}`);
-        for (const index of goesOn ? [] : before) {
-          const time = cursor.stage(index);
-          if (!Number.isNaN(time))
-            lines.push(`  ${STAGES[index]?.label.padEnd(8)}${deltaText(time - cursor.arrival)}`);
-        }
-      }
-      const times = after
-        .map((index) => ({ label: STAGES[index]?.label ?? '', time: cursor.stage(index) }))
-        .filter(({ time }) => !Number.isNaN(time))
-        .map(({ label, time }) => `${label} ${deltaText(time - cursor.arrival)}`);
+      const steps = stepsOf(cursor, shown);
+      const lines = opens(cursor) ? heading(cursor, steps) : [];
+      const way = steps.flatMap((step, index) => {
+        if (!ofPoll(step)) return [`${label(step.stage)} ${stepText(step)}`];
+        // The NIC's stamp is the packet's, and lies before those of its poll: the way from there to them.
+        const before = steps[index - 1];
+        return before === undefined || ofPoll(before) ? [] : [`${label(step.stage)} ${stepText(step)}`];
+      });
       const flow = flowText(readFlow(cursor.lane, cursor.row));
-      lines.push(`    t${number} ${howText(cursor).padEnd(12)} ${flow}  ${times.join('  ')}`);
+      const end = further ? `  ${fateText(cursor, lookups)}` : '';
+      lines.push(
+        `    t${number} ${timeline.text(cursor.arrival)} ${errorBar(cursor)} ${howText(cursor)}  ${flow}`,
+        `      ${way.join('  ')}  = ${totalOf(steps)} ns${end}`,
+      );
       return `${lines.join('\n')}\n`;
+    },
+    summary(summary, ledger) {
+      openCpu = -1;
+      openEnd = Number.NaN;
+      printed.clear();
+      return text.summary(summary, ledger);
     },
   };
 };

@@ -1,0 +1,99 @@
+/** What a packet's columns are called when they are shown: class, error bar, context, place, and how its way ended. */
+import { barText } from '../base/time.js';
+import { HOW, HOW_NAMES, type PacketCursor, VIA_NAMES } from '../packet/arrival.js';
+import { CONTEXT, FATE } from '../record/lane.js';
+import type { Lookups } from './lookups.js';
+
+/** Behind a class: the evidence leaves another way, it is only the likely one. */
+const PROBABLE = '?';
+
+/** Names of {@link FATE}, indexed by it. */
+export const FATE_NAMES: readonly string[] = Object.keys(FATE);
+
+/** Every word that {@link contextWords} may give; a softirq is the usual place and needs no word. */
+export const CONTEXT_WORDS: readonly string[] = [
+  ...VIA_NAMES.filter((_, via) => via !== CONTEXT.softirq),
+  'rps',
+];
+
+/** Where the packet was polled, if not in a plain softirq, and `rps` where another CPU took it over. */
+export function contextWords(cursor: PacketCursor): string[] {
+  const words: string[] = cursor.via === CONTEXT.softirq ? [] : [VIA_NAMES[cursor.via] as string];
+  if (cursor.rps) words.push('rps');
+  return words;
+}
+
+/** `own-irq`, `batch 2/3`, `polled? 1/3`, `own-irq threaded`, `unknown`. */
+export function howText(cursor: PacketCursor): string {
+  const { how, k, n } = cursor;
+  const place = how === HOW.batch || (n > 1 && how !== HOW.unknown) ? ` ${k}/${n}` : '';
+  const mark = cursor.certain || how === HOW.unknown ? '' : PROBABLE;
+  // A class that is a place says it already.
+  const where = contextWords(cursor).filter((word) => word !== HOW_NAMES[how]);
+  return [`${HOW_NAMES[how]}${mark}${place}`, ...where].join(' ');
+}
+
+/** The error bar of an arrival: `-3.1µs`, `-3.1µs+0.4µs`, `?` where nothing is known about the time before. */
+export function errorBar(cursor: PacketCursor): string {
+  const { arrival, notBefore, notAfter } = cursor;
+  const early = Number.isNaN(notBefore)
+    ? '?'
+    : `${notBefore > arrival ? '+' : '-'}${barText(Math.abs(arrival - notBefore))}`;
+  return notAfter > arrival ? `${early}+${barText(notAfter - arrival)}` : early;
+}
+
+/** Interrupt and place of a packet as text; `-` where it has none. */
+export function placeOf(cursor: PacketCursor): { irq: string; vector: string; cpu: string; queue: string } {
+  const { lane, row, poll } = cursor;
+  const line = poll >= 0 && (lane.polls.irq[poll] as number) !== 0;
+  const vector = line ? (lane.polls.vector[poll] as number) : 0; // 0 as well where no interrupt led to the poll
+  const queue = lane.packets.queue[row] as number;
+  return {
+    irq: line ? String(lane.polls.irq[poll]) : '-',
+    vector: vector === 0 ? '-' : `0x${vector.toString(16)}`,
+    cpu: String(lane.cpu),
+    queue: queue === 0 ? '-' : String(queue - 1),
+  };
+}
+
+/** A name that the kernel or a user chose, on one line and without control characters. */
+function plain(name: string): string {
+  return name.replace(/\p{Cc}/gu, '?');
+}
+
+/** `nginx[812]`, `nginx[812/815]` for another thread of it, `[812]` where the name was not seen. */
+export function taskText(name: string | undefined, tid: number, pid = tid): string {
+  return `${plain(name ?? '')}[${pid === tid ? tid : `${pid}/${tid}`}]`;
+}
+
+/** How the packet's way ended: `read by nginx[812], 100 B`, `dropped: NO_SOCKET`, `merged into t4`; `-` where that was not seen. */
+export function fateText(cursor: PacketCursor, lookups: Lookups): string {
+  const { packets } = cursor.lane;
+  const { row } = cursor;
+  const woken = packets.wokenTid[row] as number;
+  const waiting = woken === 0 ? '' : `, woke ${taskText(lookups.task(woken), woken)}`;
+  switch (packets.fate[row] as number) {
+    case FATE.read: {
+      const [tid, pid] = [packets.readerTid[row] as number, packets.readerPid[row] as number];
+      const by = tid === 0 ? '' : ` by ${taskText(lookups.task(tid), tid, pid)}`;
+      return `read${by}, ${packets.readBytes[row]} B`;
+    }
+    case FATE.dropped: {
+      const reason = lookups.dropReason(packets.dropReason[row] as number);
+      return reason === undefined ? 'dropped' : `dropped: ${reason}`;
+    }
+    case FATE.merged: {
+      const into = lookups.mergedInto(cursor);
+      return into === undefined ? 'merged' : `merged into t${into}`;
+    }
+    case FATE.queued:
+      return `queued${waiting}`;
+    case FATE.closed:
+      return 'closed unread';
+    case FATE.kernel:
+    case FATE.forwarded:
+      return FATE_NAMES[packets.fate[row] as number] as string;
+    default:
+      return '-';
+  }
+}
