@@ -81,6 +81,34 @@ static __always_inline int admitted(struct rx_cpu *cpu, u64 now)
  * away. */
 #define PACKET_LISTED 0x100
 
+#define SKBTX_HW_TSTAMP_NETDEV 32 /* include/linux/skbuff.h */
+
+/* The NIC's own stamp, which its driver has left in the skb's shared info: nanoseconds of the NIC's
+ * clock, 0: none. Some drivers (igc) leave an address there from which they work it out when a
+ * socket asks: that is counted, not shown. */
+static __always_inline u64 hardware_stamp(struct rx_cpu *cpu, struct sk_buff *skb, enum fetch how)
+{
+	struct skb_shared_info *info = (void *)skb->head + skb->end;
+	u64 stamp;
+	u32 flags;
+
+	if (how == FETCH_CAST) {
+		struct skb_shared_info *known =
+		    bpf_rdonly_cast(info, bpf_core_type_id_kernel(struct skb_shared_info));
+
+		stamp = known->hwtstamps.hwtstamp;
+		flags = known->tx_flags;
+	} else {
+		stamp = BPF_CORE_READ(info, hwtstamps.hwtstamp);
+		flags = BPF_CORE_READ(info, tx_flags);
+	}
+	if (!stamp || !(flags & SKBTX_HW_TSTAMP_NETDEV) ||
+	    !bpf_core_field_exists(struct skb_shared_hwtstamps___late, netdev_data))
+		return stamp;
+	cpu->loss.hardware_late++;
+	return 0;
+}
+
 static __always_inline int packet(struct sk_buff *skb, u64 now, u32 flags, enum fetch how)
 {
 	u32 id;
@@ -128,7 +156,17 @@ static __always_inline int packet(struct sk_buff *skb, u64 now, u32 flags, enum 
 	u32 linear = len - skb->data_len;
 	u32 protocol = skb->protocol;
 	u32 copied = fetch_header((u64 *)record->header, skb, protocol, how);
-	u32 size = sizeof(*record) - RX_HEADER_BYTES + copied;
+	u32 size = offsetof(struct rx_packet, header) + copied;
+
+	if (rx.hardware) {
+		u64 stamp = hardware_stamp(cpu, skb, how);
+
+		if (stamp) {
+			record->hardware = stamp;
+			flags |= RX_PACKET_HARDWARE;
+			size = sizeof(*record);
+		}
+	}
 
 	record->kind = RX_PACKET;
 	record->flags = flags & 0xff;

@@ -33,7 +33,8 @@ enum rx_kind {
 enum rx_packet_flag {
 	RX_PACKET_FRAGS =
 	    1, /* napi_gro_frags: data starts at the Ethernet header, or lies in fragments */
-	RX_PACKET_OPENED = 2, /* belongs to the poll that the next RX_POLL of this ring closes */
+	RX_PACKET_OPENED = 2,	/* belongs to the poll that the next RX_POLL of this ring closes */
+	RX_PACKET_HARDWARE = 4, /* `hardware` is there, behind a header of RX_HEADER_BYTES */
 };
 
 /* rx_poll.flags */
@@ -84,6 +85,7 @@ struct rx_packet {
 	__u8 caplen;
 	__u8 index; /* place in its poll from 1, counting what filters stopped; 255: or more */
 	__u8 header[RX_HEADER_BYTES]; /* or RX_SHORT_HEADER_BYTES of it, then `size` is less */
+	__u64 hardware;		      /* the NIC's own stamp, in its clock; only with its flag */
 };
 
 /* What led to a poll: one interrupt, from the CPU's entry to the NAPI schedule. A time of 0 was not
@@ -166,6 +168,7 @@ struct rx_config {
 	__u32 softirq_exit_hooked; /* softirq_exit ends rx_cpu.softirq */
 	__u32 interrupts;	   /* write an RX_IRQ record per interrupt */
 	__u32 stage_stack;	   /* index of the stack stage in src/stages.ts */
+	__u32 hardware;		   /* the NIC stamps packets: read it */
 	__u32 slow_from; /* enum rx_stamp: only packets that took longer than slow_ns from here */
 	__u32 slow_to;	 /* to here; 0: all */
 	__u64 slow_ns;
@@ -179,7 +182,8 @@ struct rx_loss {
 	__u64 packets_ring_full;
 	__u64 stages_ring_full;
 	__u64 irqs_ring_full;
-	__u64 recursion;    /* a hook ran inside another one's ring write on this CPU */
+	__u64 recursion;     /* a hook ran inside another one's ring write on this CPU */
+	__u64 hardware_late; /* the NIC's stamp is in a form that only its driver can read */
 	__u64 napi_evicted; /* two NAPI instances wanted the same slot: the older one's interrupt is
 			       forgotten */
 };

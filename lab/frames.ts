@@ -13,7 +13,7 @@ export const ADDRESSES = {
 /** Shortest frame without its check sequence, bytes. Shorter ones are padded, as a NIC would. */
 const SHORTEST = 60;
 
-const ETHER = { ipv4: 0x0800, arp: 0x0806, vlan: 0x8100, ipv6: 0x86dd } as const;
+const ETHER = { ipv4: 0x0800, arp: 0x0806, vlan: 0x8100, ipv6: 0x86dd, ptp: 0x88f7 } as const;
 const PROTOCOL = { icmp: 1, udp: 17, icmp6: 58 } as const;
 
 /** Bytes of `52:54:00:77:00:01`. */
@@ -163,6 +163,19 @@ export function arpFrame(): Buffer {
   addressBytes(ADDRESSES.peer4).copy(body, 14);
   addressBytes(ADDRESSES.guest4).copy(body, 24);
   return ethernet(ETHER.arp, body, ADDRESSES.peerMac, 'ff:ff:ff:ff:ff:ff');
+}
+
+/**
+ * Frame of a PTPv2 Sync over Ethernet (IEEE 1588-2008, annex F), sent to the guest's own address: NICs drop the PTP
+ * group address unless somebody has joined it.
+ */
+export function ptpSyncFrame(sequence: number): Buffer {
+  const body = Buffer.alloc(44);
+  body[0] = 0; // messageType Sync
+  body[1] = 2; // versionPTP
+  body.writeUInt16BE(body.length, 2);
+  body.writeUInt16BE(sequence & 0xffff, 30);
+  return ethernet(ETHER.ptp, body, ADDRESSES.peerMac, ADDRESSES.guestMac);
 }
 
 /** The frame with an 802.1Q tag. */

@@ -21,6 +21,7 @@ typedef __u32 u32;
 typedef __u64 u64;
 typedef __s32 s32;
 typedef __s64 s64;
+typedef __s64 s64;
 
 #define NULL ((void *)0)
 
@@ -60,6 +61,22 @@ struct sk_buff {
 	__u16 vlan_tci;
 	unsigned int napi_id;
 	unsigned char *data;
+	unsigned char *head;
+	unsigned int end; /* 64-bit kernels: an offset from head */
+};
+
+struct skb_shared_hwtstamps {
+	s64 hwtstamp;
+};
+
+struct skb_shared_info {
+	__u8 tx_flags;
+	struct skb_shared_hwtstamps hwtstamps;
+};
+
+/* 6.0, 97dc7cd92ac6 "ptp: Support late timestamp determination" */
+struct skb_shared_hwtstamps___late {
+	void *netdev_data;
 };
 
 struct napi_struct {

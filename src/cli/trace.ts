@@ -40,6 +40,10 @@ export function addTrace(root: Command): void {
     )
     .option('--interrupts', 'one line per interrupt instead of one per packet')
     .option(
+      '--hw-timestamps',
+      'turn on the NIC’s own receive timestamps for the time of the trace (changes the NIC)',
+    )
+    .option(
       '--buffer <size>',
       'ring buffer per CPU, 64KiB to 1GiB (default: 16MiB, less on more than 16 CPUs)',
     )

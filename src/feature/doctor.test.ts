@@ -6,13 +6,18 @@ import { savedFiles } from '../sys/saved-files.js';
 import { examine, nicTexts, problems, verdict } from './doctor.js';
 import { doctorText } from './doctor-text.js';
 import { YES, no } from './engine.js';
-import type { NicTexts } from './finding.js';
+import type { NicTexts, StampFacts } from './finding.js';
 import type { StageReport } from './hooks.js';
 
 const MACHINE = readFileSync(new URL('../../test/kernels/6.18-virtio-net.txt', import.meta.url), 'utf8');
 const AS_ROOT = '\n/sys/kernel/btf/vmlinux = x\n/proc/self/status = CapEff:\t000001ffffffffff\n';
 const nothing = unknown('ethtool is not installed (apt-get install ethtool)');
-const TEXTS: NicTexts = { coalescing: nothing, offloads: nothing, timestamping: nothing, link: nothing };
+const NO_STAMPS: StampFacts = {
+  stamping: unknown('it does not'),
+  clock: unknown('it has none'),
+  leftover: undefined,
+};
+const TEXTS: NicTexts = { coalescing: nothing, offloads: nothing, link: nothing, stamps: NO_STAMPS };
 
 function look(extra: string, texts: Partial<NicTexts> = {}) {
   const files = savedFiles(`${MACHINE}${AS_ROOT}${extra}`);
@@ -136,7 +141,7 @@ describe('the interface', () => {
     expect(one('steering', '')[0]?.level).toBe('ok');
   });
 
-  it('joins packets, carries XDP, stamps in hardware', () => {
+  it('joins packets, carries XDP', () => {
     const offloads = known(
       'Features for eth0:\ngeneric-receive-offload: on\nlarge-receive-offload: on\nrx-gro-hw: off [fixed]\n',
     );
@@ -145,26 +150,47 @@ describe('the interface', () => {
     expect(found[0]?.cure).toBe('ethtool -K eth0 lro off');
     const link = known('[{"ifname":"eth0","xdp":{"mode":1,"prog":{"id":42,"name":"drop","tag":"aa"}}}]');
     expect(one('xdp', '', { link })[0]).toMatchObject({ level: 'note', found: 'program 42 attached' });
-    const timestamping = known(
-      'Time stamping parameters for eth0:\nCapabilities:\n\thardware-transmit\n\thardware-receive\nPTP Hardware Clock: 0\nHardware Receive Filter Modes:\n\tnone\n\tptpv2-event\n',
+  });
+
+  it('says which frames the NIC can stamp, how well its clock is known, and what turns it on', () => {
+    expect(one('hardware-stamps', '')[0]).toMatchObject({
+      level: 'ok',
+      found: expect.stringMatching(/^none /),
+    });
+    const stamping = (widest: number, rxFilter: number) =>
+      known({ widest, phc: 1, current: known({ flags: 0, txType: 0, rxFilter }) });
+    const clock = known({ method: 'PTP_SYS_OFFSET_EXTENDED', error: 310 } as const);
+    const told = (facts: Partial<StampFacts>) =>
+      one('hardware-stamps', '', { stamps: { ...NO_STAMPS, clock, ...facts } })[0];
+    expect(told({ stamping: stamping(12, 0) })).toMatchObject({
+      found: 'PTPv2 event frames only, off now; clock /dev/ptp1 known to ±310 ns (PTP_SYS_OFFSET_EXTENDED)',
+      effect: expect.stringMatching(/^ordinary packets get no stamp.*from none to ptpv2-event/),
+    });
+    expect(told({ stamping: stamping(1, 1) })).toMatchObject({
+      found: expect.stringMatching(/^all frames, now at all; /),
+      effect: 'every packet can be stamped at the wire',
+    });
+    expect(told({ stamping: stamping(1, 0), clock: unknown('/dev/ptp1 cannot be opened (EACCES)') })).toEqual(
+      expect.objectContaining({
+        found: 'all frames, off now; /dev/ptp1 cannot be opened (EACCES)',
+        effect: 'every packet can be stamped at the wire',
+      }),
     );
-    expect(one('hardware-stamps', '', { timestamping })[0]).toMatchObject({
-      found: 'only ptpv2-event (clock /dev/ptp0)',
+    const left = { from: 'none', to: 'ptpv2-event' };
+    expect(told({ stamping: stamping(12, 12), leftover: left })).toMatchObject({
+      level: 'note',
+      effect: expect.stringContaining('it was none'),
+      cure: expect.stringContaining('rxstamp trace eth0'),
     });
   });
 
-  it('is asked by four programs', async () => {
+  it('is asked by three programs', async () => {
     const calls: string[] = [];
     await nicTexts(resolveNic('eth0', savedFiles(MACHINE)), (program, args) => {
       calls.push([program, ...args].join(' '));
       return Promise.resolve(known(''));
     });
-    expect(calls).toEqual([
-      'ethtool -c eth0',
-      'ethtool -k eth0',
-      'ethtool -T eth0',
-      'ip -json -details link show dev eth0',
-    ]);
+    expect(calls).toEqual(['ethtool -c eth0', 'ethtool -k eth0', 'ip -json -details link show dev eth0']);
   });
 
   it('gives every note its effect', () => {

@@ -6,6 +6,7 @@ import type { CheckContext, NamedFinding, NicTexts } from './finding.js';
 import { type StageReport, wayReason } from './hooks.js';
 import { MACHINE_CHECKS } from './machine-checks.js';
 import { NIC_CHECKS } from './nic-checks.js';
+import { stampFacts } from './stamp-check.js';
 
 /** The table of checks, in the order they are shown. */
 export const CHECKS = [...MACHINE_CHECKS, ...NIC_CHECKS];
@@ -30,13 +31,12 @@ export interface DoctorDocument {
 
 /** Runs the programs that tell about an interface, side by side. */
 export async function nicTexts(nic: Nic, run: RunProgram): Promise<NicTexts> {
-  const [coalescing, offloads, timestamping, link] = await Promise.all([
+  const [coalescing, offloads, link] = await Promise.all([
     run('ethtool', ['-c', nic.name]),
     run('ethtool', ['-k', nic.name]),
-    run('ethtool', ['-T', nic.name]),
     run('ip', ['-json', '-details', 'link', 'show', 'dev', nic.name]),
   ]);
-  return { coalescing, offloads, timestamping, link };
+  return { coalescing, offloads, link, stamps: stampFacts(nic) };
 }
 
 /** Runs every check that applies. Changes nothing. */

@@ -1,7 +1,9 @@
 /** The shape of what `rxstamp doctor` finds. Pure types. */
 import type { Answer } from '../base/answer.js';
+import type { Stamping } from '../nic/hardware-stamps.js';
 import type { Nic } from '../nic/nic.js';
 import type { KernelFiles } from '../sys/files.js';
+import type { CrossMethod } from '../sys/ptp.js';
 
 /** `problem`: tracing fails. `note`: it works, and this changes what a stamp means. `unknown`: could not tell. */
 export type Level = 'ok' | 'note' | 'problem' | 'unknown';
@@ -26,11 +28,20 @@ export interface NamedFinding extends Finding {
   readonly group: 'machine' | 'nic';
 }
 
-/** Output of the programs that were run for an interface. */
+/** What is known of a NIC's own timestamps. */
+export interface StampFacts {
+  readonly stamping: Answer<Stamping>;
+  /** How its clock can be read, and how well: ns in either direction. */
+  readonly clock: Answer<{ readonly method: CrossMethod; readonly error: number }>;
+  /** A killed run's change that is still there: names of filters. */
+  readonly leftover: { readonly from: string; readonly to: string } | undefined;
+}
+
+/** Output of the programs that were run for an interface, and what its driver says of its timestamps. */
 export interface NicTexts {
   readonly coalescing: Answer<string>;
   readonly offloads: Answer<string>;
-  readonly timestamping: Answer<string>;
+  readonly stamps: StampFacts;
   readonly link: Answer<string>;
 }
 

@@ -1,9 +1,10 @@
 /** Checks of an interface: what stands between a packet's arrival and its first stamp. */
 import { moderationOf } from '../nic/moderation.js';
 import type { Nic } from '../nic/nic.js';
-import { parseCoalescing, parseOffloads, parseTimestamping, parseXdp } from '../sys/ethtool.js';
+import { parseCoalescing, parseOffloads, parseXdp } from '../sys/ethtool.js';
 import type { KernelFiles } from '../sys/files.js';
 import { type Check, type Finding, type NicTexts, nicCheck } from './finding.js';
+import { hardwareStamps } from './stamp-check.js';
 
 const attribute = (nic: Nic, name: string, files: KernelFiles): string | undefined =>
   files.text(`/sys/class/net/${nic.name}/${name}`);
@@ -73,23 +74,6 @@ function moderation(nic: Nic, { coalescing }: NicTexts): Finding {
     effect: `the NIC holds the interrupt back ${size}: a packet may be that much older than its entry stamp`,
     cure: `ethtool -C ${nic.name}${adaptiveRx ? ' adaptive-rx off' : ''} rx-usecs 0`,
     undo: `ethtool -C ${nic.name}${adaptiveRx ? ' adaptive-rx on' : ''}${rxUsecs === null ? '' : ` rx-usecs ${rxUsecs}`}`,
-  };
-}
-
-function hardwareStamps(_nic: Nic, { timestamping }: NicTexts): Finding {
-  if (!timestamping.known) return { level: 'unknown', found: timestamping.why };
-  const { hardwareReceive, filters, clock } = parseTimestamping(timestamping.value);
-  if (!hardwareReceive) {
-    return { level: 'ok', found: 'none: software stamps are the earliest there are' };
-  }
-  const all = filters.some((filter) => /^(all|HWTSTAMP_FILTER_ALL)$/.test(filter));
-  const where = clock === null ? 'no PTP clock' : `clock /dev/ptp${clock}`;
-  return {
-    level: 'ok',
-    found: `${all ? 'every packet' : `only ${filters.filter((f) => f !== 'none').join(', ') || 'no packets'}`} (${where})`,
-    effect: all
-      ? 'a stamp from the wire itself is possible when a program turns it on (hwstamp_ctl -r 1)'
-      : 'ordinary packets get none: the interrupt is their earliest stamp',
   };
 }
 

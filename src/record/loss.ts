@@ -8,6 +8,8 @@ export const LOSS_CAUSES = {
   recursion: 'a hook ran inside another one on the same CPU: the packet is missing from the output',
   missed_packet: 'the kernel skipped the program that stamps packets: the packet is missing from the output',
   missed: 'the kernel skipped a program that was running on that CPU already (recursion_misses)',
+  hw_stamp_form: "the driver keeps the NIC's stamp in a form of its own: the packet is there without it",
+  hw_stamp_clock: "the NIC's clock was set, or its stamp is not of this time: the packet is there without it",
   map_full:
     'more NAPI instances or pending interrupts than slots: an interrupt could not be tied to its poll',
 } as const;

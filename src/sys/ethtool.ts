@@ -41,30 +41,6 @@ export function parseOffloads(text: string): ReadonlyMap<string, Offload> {
   );
 }
 
-/** What `ethtool -T` says about receive timestamps. */
-export interface Timestamping {
-  readonly hardwareReceive: boolean;
-  /** `none`, `all`, `ptpv2-event`, ... */
-  readonly filters: readonly string[];
-  /** PTP hardware clock, `/dev/ptpN`; null = none. */
-  readonly clock: number | null;
-}
-
-/** Parses `ethtool -T`, in the words of ethtool 5 (`HWTSTAMP_FILTER_ALL`) and 6 (`all`). */
-export function parseTimestamping(text: string): Timestamping {
-  const clock = /^(?:PTP Hardware Clock|Hardware timestamp provider index): (\d+)/m.exec(text)?.[1];
-  const section = /^Hardware Receive Filter Modes:(.*(?:\n[ \t]+.*)*)/m.exec(text)?.[1] ?? '';
-  const filters = section
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/)[0] ?? '')
-    .filter((word) => word !== '');
-  return {
-    hardwareReceive: /^\s+hardware-receive\b/m.test(text),
-    filters,
-    clock: clock === undefined ? null : Number(clock),
-  };
-}
-
 /** Ids of the XDP programs on an interface, from `ip -json link show`; undefined when the text is not that. */
 export function parseXdp(text: string): readonly number[] | undefined {
   try {

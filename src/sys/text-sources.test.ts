@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { effectiveCapabilities, missingForTracing } from './caps.js';
-import { parseCoalescing, parseOffloads, parseTimestamping, parseXdp } from './ethtool.js';
+import { parseCoalescing, parseOffloads, parseXdp } from './ethtool.js';
 import { HOST } from './files.js';
 import { parseCpuList } from './interrupts.js';
 import { debugIrq } from './irq-debugfs.js';
@@ -11,9 +11,6 @@ import { runProgram } from './programs.js';
 import { savedFiles } from './saved-files.js';
 
 const having = (hex: string) => effectiveCapabilities(savedFiles(`/proc/self/status = CapEff:\t${hex}\n`));
-
-const text = (filters: string) =>
-  `Capabilities:\n\thardware-receive\nPTP Hardware Clock: 0\nHardware Transmit Timestamp Modes:\n\toff\nHardware Receive Filter Modes:${filters}`;
 
 describe('kernel files', () => {
   it('of a saved machine behave like the machine: links, folders, values, absence', () => {
@@ -134,22 +131,6 @@ describe('ethtool', () => {
     );
     expect(features.get('rx-checksumming')).toEqual({ on: true, fixed: true });
     expect(features.get('tx-checksum-ipv4')).toEqual({ on: false, fixed: false });
-  });
-
-  it('lists receive filters of old and new versions, and none', () => {
-    expect(
-      parseTimestamping(
-        text('\n\tnone                  (HWTSTAMP_FILTER_NONE)\n\tall   (HWTSTAMP_FILTER_ALL)\n'),
-      ),
-    ).toEqual({
-      hardwareReceive: true,
-      filters: ['none', 'all'],
-      clock: 0,
-    });
-    const none = parseTimestamping(
-      'Capabilities:\n\tsoftware-receive\nPTP Hardware Clock: none\nHardware Receive Filter Modes: none\n',
-    );
-    expect(none).toEqual({ hardwareReceive: false, filters: ['none'], clock: null });
   });
 
   it('finds XDP programs in what ip prints', () => {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Prints one record of every kind as the kernel side lays it out; src/method/ebpf/decode.test.ts
  * knows the values. */
+#include <stddef.h>
 #include <stdio.h>
 #include <linux/types.h>
 #include "rxstamp.h"
@@ -28,6 +29,7 @@ static struct rx_packet packet(unsigned flags, unsigned size, unsigned index)
 	    .queue = 8,
 	    .caplen = 47,
 	    .index = index,
+	    .hardware = 0xdeadbeefdeadbeefULL, /* nobody may look at it without its flag */
 	};
 
 	for (int i = 0; i < RX_HEADER_BYTES; i++)
@@ -120,8 +122,11 @@ int main(void)
 			     .scheduled = 0x2001};
 
 	emit(&irq, irq.size);
-	record = packet(0, sizeof(struct rx_packet) - RX_HEADER_BYTES + RX_SHORT_HEADER_BYTES, 0);
+	record = packet(0, offsetof(struct rx_packet, header) + RX_SHORT_HEADER_BYTES, 0);
 	record.caplen = RX_SHORT_HEADER_BYTES;
+	emit(&record, record.size);
+	record = packet(RX_PACKET_HARDWARE, sizeof(struct rx_packet), 0);
+	record.hardware = 0x18ea92f0123456f8ULL;
 	emit(&record, record.size);
 	return 0;
 }

@@ -45,6 +45,7 @@ describe('the options of trace', () => {
       clock: 'mono',
       format: 'text',
       interrupts: false,
+      hwTimestamps: false,
       ringBytes: undefined,
     });
   });
@@ -65,6 +66,7 @@ describe('the options of trace', () => {
       clock: 'tai',
       format: 'csv',
       interrupts: true,
+      hwTimestamps: false,
       ringBytes: 128 * 1024,
     });
   });

@@ -24,6 +24,8 @@ export interface TraceOptions {
   readonly clock: ClockName;
   readonly format: FormatName;
   readonly interrupts: boolean;
+  /** Turn on the NIC's own stamps for the time of the trace. */
+  readonly hwTimestamps: boolean;
   /** Per CPU; undefined: chosen by the number of CPUs. */
   readonly ringBytes: number | undefined;
 }
@@ -177,6 +179,7 @@ export function readOptions(argument: string | undefined, raw: Raw): TraceOption
     clock: text('clock') as ClockName,
     format: text('format') as FormatName,
     interrupts,
+    hwTimestamps: raw['hwTimestamps'] === true,
     ringBytes: text('buffer') === undefined ? undefined : ringBytes(text('buffer') as string),
   };
 }

@@ -19,6 +19,7 @@ import { version } from '../../sys/package.js';
 import { stageIndex } from '../../stages.js';
 import { checkPrivileges, checkStamped } from './check.js';
 import { askFacts } from './facts.js';
+import { openHardware } from './hardware.js';
 import { type TraceOptions, readOptions } from './options.js';
 import { ShownClock } from './shown-clock.js';
 import { type Target, resolveTarget } from './target.js';
@@ -36,14 +37,21 @@ export async function runTrace(
   const target = resolveTarget(options);
   checkPrivileges();
   const asked = askFacts(target.nics);
-  const session = EbpfSession.start(target.ebpf);
-  endBy(exitNow);
+  const hardware = await openHardware(target.nics, options.hwTimestamps);
   try {
-    checkStamped(options.slower, session.ways);
-    const facts = { ...(await asked), exactCause: session.programs.includes('napi_prep') };
-    return await new Trace(options, target, session, facts).run();
+    const session = EbpfSession.start({ ...target.ebpf, hardware: hardware.options });
+    endBy(exitNow);
+    try {
+      checkStamped(options.slower, session.ways);
+      const facts = { ...(await asked), exactCause: session.programs.includes('napi_prep') };
+      const trace = new Trace(options, target, session, facts);
+      if (hardware.stopped()) trace.stop();
+      return await trace.run();
+    } finally {
+      session.close();
+    }
   } finally {
-    session.close();
+    hardware.close();
   }
 }
 
@@ -84,6 +92,8 @@ class Trace {
       this.ledger.add(loss);
       this.output.write(this.format.loss(loss));
     };
+    session.onHardwareStep = (step) =>
+      void process.stderr.write(`the NIC's clock was set by ${step} ns during the trace\n`);
     session.onInterrupt = (interrupt) => this.pending.push(interrupt);
   }
 
@@ -118,7 +128,8 @@ class Trace {
     };
   }
 
-  private stop(): void {
+  /** Ends the trace at the next turn. */
+  stop(): void {
     this.stopping = true;
     this.wake();
   }

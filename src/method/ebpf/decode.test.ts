@@ -19,6 +19,9 @@ function decodeRecords() {
   const interrupts: InterruptRecord[] = [];
   const kinds: number[] = [];
   const sizes: number[] = [];
+  const hardware: [row: number, stamp: bigint][] = [];
+  decoder.onHardware = (_, row, from, at) =>
+    hardware.push([row, (BigInt(from[at + 1]!) << 32n) | BigInt(from[at]!)]);
   for (let word = 0; word < words.length; word += words[word]! >>> 18) {
     const kind = words[word]! & 0xff;
     kinds.push(kind);
@@ -28,28 +31,32 @@ function decodeRecords() {
     else if (kind === KIND.STAGE) decoder.stage(words, word, (...stage) => stages.push(stage));
     else interrupts.push(decoder.interrupt(words, word));
   }
-  return { lane, stages, interrupts, kinds, sizes };
+  return { lane, stages, interrupts, kinds, sizes, hardware };
 }
 
 describe.skipIf(noCompiler !== undefined)(
   `records that C wrote${noCompiler ? ` (${noCompiler})` : ''}`,
   () => {
-    const { lane, stages, interrupts, kinds, sizes } =
+    const { lane, stages, interrupts, kinds, sizes, hardware } =
       noCompiler === undefined ? decodeRecords() : ({} as never);
     const pollTime = (name: Parameters<typeof stageIndex>[0], row: number): number =>
       lane.polls.times[stageIndex(name)]![row]!;
 
     it('have the kinds and sizes of the generated layout', () => {
       const { PACKET: packet, POLL: poll, STAGE: stage, IRQ: irq } = KIND;
-      expect(kinds).toEqual([packet, packet, poll, packet, packet, poll, poll, stage, irq, packet]);
+      expect(kinds).toEqual([packet, packet, poll, packet, packet, poll, poll, stage, irq, packet, packet]);
       const size: Readonly<Record<number, number>> = {
         [packet]: PACKET.SIZE,
         [poll]: POLL_LAYOUT.SIZE,
         [stage]: STAGE.SIZE,
         [irq]: IRQ.SIZE,
       };
-      // The last packet has a short header.
-      expect(sizes).toEqual([...kinds.slice(0, -1).map((kind) => size[kind]), PACKET.SIZE - 24]);
+      // The last packet but one has a short header.
+      expect(sizes).toEqual([
+        ...kinds.slice(0, -2).map((kind) => size[kind]),
+        PACKET.hardware - 24,
+        PACKET.SIZE,
+      ]);
     });
 
     it('give a packet with every field, its time beyond 2^32 from the base', () => {
@@ -75,10 +82,19 @@ describe.skipIf(noCompiler !== undefined)(
       expect([...header]).toEqual(Array.from({ length: 24 }, (_, i) => i + 1));
     });
 
+    it('give the NIC’s stamp where there is one, and the header beside it', () => {
+      expect(hardware).toEqual([[5, 0x18ea92f0123456f8n]]);
+      expect([...lane.packets.hardware.subarray(0, 6)]).toEqual(Array(6).fill(Number.NaN));
+      expect([...lane.packets.hardwareError.subarray(0, 6)]).toEqual(Array(6).fill(Number.NaN));
+      const header = new Uint8Array(lane.packets.header.buffer, 5 * 48, 48);
+      expect([...header]).toEqual(Array.from({ length: 48 }, (_, i) => i + 1));
+      expect(lane.packets.capturedLength[5]).toBe(47);
+    });
+
     it('tie packets to the poll that closes them, with their place in it', () => {
       expect([...lane.packets.poll.subarray(0, 5)]).toEqual([0, 0, 1, 1, PacketColumns.NONE]);
       expect([...lane.packets.indexInPoll.subarray(0, 5)]).toEqual([2, 9, 255, 255, 0]);
-      expect(lane.openFrom).toBe(5);
+      expect(lane.openFrom).toBe(6);
     });
 
     it('give a poll that an interrupt led to, with times before and after the base', () => {

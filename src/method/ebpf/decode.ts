@@ -33,6 +33,8 @@ const C = POLL_LAYOUT.cause;
 
 /** Decodes records relative to one base. */
 export class Decoder {
+  /** Called for a packet with the NIC's own stamp, which lies at word `at`. */
+  onHardware: (lane: Lane, row: number, words: Uint32Array, at: number) => void = () => {};
   private readonly baseHigh: number;
   private readonly baseLow: number;
 
@@ -86,8 +88,10 @@ export class Decoder {
     const from = word + PACKET.header / 4;
     const to = row * HEADER_WORDS;
     // Bytes behind the record's end are not the packet's; nobody looks at them, capturedLength says so.
-    const copied = ((words[word] as number) >>> 18) - PACKET.header / 4;
+    const stamped = (flags & PACKET_FLAG.PACKET_HARDWARE) !== 0;
+    const copied = stamped ? HEADER_WORDS : ((words[word] as number) >>> 18) - PACKET.header / 4;
     for (let i = 0; i < copied; i++) columns.header[to + i] = words[from + i] as number;
+    if (stamped) this.onHardware(lane, row, words, word + PACKET.hardware / 4);
     if (!(flags & PACKET_FLAG.PACKET_OPENED)) lane.openFrom = lane.count;
   }
 

@@ -10,27 +10,28 @@ export const CPU = {
   on: 16,
   busy: 20,
   loss: 24,
-  device: 64,
-  enter: 72,
-  active: 80,
-  pendingSlot: 84,
-  scheduled: 88,
-  pad: 92,
-  current: 96,
-  softirq: 144,
-  poll: 152,
-  pending: 256,
-  filtered: 512,
+  device: 72,
+  enter: 80,
+  active: 88,
+  pendingSlot: 92,
+  scheduled: 96,
+  pad: 100,
+  current: 104,
+  softirq: 152,
+  poll: 160,
+  pending: 264,
+  filtered: 520,
 } as const;
 
 /** Byte offsets in struct rx_loss. */
 export const LOSS = {
-  SIZE: 40,
+  SIZE: 48,
   packetsRingFull: 0,
   stagesRingFull: 8,
   irqsRingFull: 16,
   recursion: 24,
-  napiEvicted: 32,
+  hardwareLate: 32,
+  napiEvicted: 40,
 } as const;
 
 /** Byte offsets in struct rx_cause. */
@@ -91,7 +92,7 @@ export const CHUNK = {
 
 /** Byte offsets in struct rx_packet. */
 export const PACKET = {
-  SIZE: 88,
+  SIZE: 96,
   kind: 0,
   flags: 1,
   size: 2,
@@ -106,6 +107,7 @@ export const PACKET = {
   caplen: 38,
   index: 39,
   header: 40,
+  hardware: 88,
 } as const;
 
 /** Byte offsets in struct rx_poll. */
@@ -194,7 +196,7 @@ export const NAPI = {
 
 /** Byte offsets in struct rx_config. */
 export const CONFIG = {
-  SIZE: 88,
+  SIZE: 96,
   chunksPerRing: 0,
   possibleCpus: 4,
   ifindex: 8,
@@ -209,12 +211,13 @@ export const CONFIG = {
   softirqExitHooked: 44,
   interrupts: 48,
   stageStack: 52,
-  slowFrom: 56,
-  slowTo: 60,
-  slowNs: 64,
-  startHooked: 72,
-  irqThreads: 76,
-  oneQueue: 80,
+  hardware: 56,
+  slowFrom: 60,
+  slowTo: 64,
+  slowNs: 72,
+  startHooked: 80,
+  irqThreads: 84,
+  oneQueue: 88,
 } as const;
 
 /** enum rx_kind. */
@@ -229,6 +232,7 @@ export const KIND = {
 export const PACKET_FLAG = {
   PACKET_FRAGS: 1,
   PACKET_OPENED: 2,
+  PACKET_HARDWARE: 4,
 } as const;
 
 /** enum rx_poll_flag. */

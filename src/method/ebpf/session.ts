@@ -13,8 +13,10 @@ import { clockNow } from '../../sys/libc.js';
 import { BpfObject, possibleCpus, programStats } from '../../sys/libbpf.js';
 import { networkNamespace } from '../../sys/netns.js';
 import { readObject } from '../../sys/package.js';
+import type { PtpClock } from '../../sys/ptp.js';
 import { Decoder } from './decode.js';
 import { CONFIG, type FILTERED, IRQ_FILTER, KIND, LIMITS, LOSS, STAMP } from './layout.gen.js';
+import { type HardwareOptions, HardwareStamps } from './hardware.js';
 import { type Plan, plan } from './plan.js';
 import { Rings } from './ring.js';
 import { mapShared } from '../../sys/libc.js';
@@ -42,6 +44,8 @@ export interface EbpfOptions {
   readonly interrupts: boolean;
   /** Only packets that took longer than this between two stamps that the driver stage knows; see {@link canCompare}. */
   readonly slower?: { readonly from: StageName; readonly to: StageName; readonly ns: number } | undefined;
+  /** The NIC's own stamps; undefined: it has none. */
+  readonly hardware?: HardwareOptions | undefined;
   /** Ring bytes per CPU, a power of two of at least 64 KiB. */
   readonly ringBytes: number;
 }
@@ -51,6 +55,7 @@ const COUNTERS: readonly [Exclude<keyof typeof LOSS, 'SIZE'>, LossCause][] = [
   ['stagesRingFull', 'stage_ring_full'],
   ['irqsRingFull', 'irq_ring_full'],
   ['recursion', 'recursion'],
+  ['hardwareLate', 'hw_stamp_form'],
   ['napiEvicted', 'map_full'],
 ];
 
@@ -78,6 +83,8 @@ export class EbpfSession implements RecordSource {
   onStage: RecordSource['onStage'] = () => {};
   onInterrupt: (interrupt: InterruptRecord) => void = () => {};
   onLoss: (loss: Loss) => void = () => {};
+  /** Called when the NIC's clock was set during the trace, with the nanoseconds. */
+  onHardwareStep: (step: number) => void = () => {};
 
   private readonly decoder: Decoder;
   private readonly counted: Float64Array;
@@ -86,8 +93,9 @@ export class EbpfSession implements RecordSource {
   private readonly object: BpfObject;
   private readonly rings: Rings;
   private readonly plan: Plan;
+  private readonly hardware: HardwareStamps | undefined;
 
-  private constructor(object: BpfObject, rings: Rings, ringCount: number, chosen: Plan) {
+  private constructor(object: BpfObject, rings: Rings, ringCount: number, chosen: Plan, clock?: PtpClock) {
     this.object = object;
     this.rings = rings;
     this.ringCount = ringCount;
@@ -95,6 +103,11 @@ export class EbpfSession implements RecordSource {
     this.base = clockNow('mono');
     this.decoder = new Decoder(this.base);
     this.lanes = Array.from({ length: rings.cpus }, (_, cpu) => new Lane(cpu));
+    this.hardware = clock === undefined ? undefined : new HardwareStamps(this.base, clock);
+    if (this.hardware !== undefined) {
+      this.decoder.onHardware = (...stamp) => this.hardware?.take(...stamp);
+      this.hardware.onStep = (step) => this.onHardwareStep(step);
+    }
     this.ways = chosen.ways;
     this.counted = new Float64Array(rings.cpus * COUNTERS.length);
   }
@@ -125,7 +138,13 @@ export class EbpfSession implements RecordSource {
       configure(object.rodata(), options, chosen, cpus, chunks);
       object.load();
       const rings = new Rings(object, cpus, ringCount, chunks);
-      const session = new EbpfSession(object, rings, ringCount, { ...chosen, programs });
+      const session = new EbpfSession(
+        object,
+        rings,
+        ringCount,
+        { ...chosen, programs },
+        options.hardware?.clock,
+      );
       session.admit(options);
       for (const program of programs) object.attach(program);
       return session;
@@ -160,6 +179,7 @@ export class EbpfSession implements RecordSource {
     const now = this.now();
     let records = 0;
     for (let ring = 0; ring < this.ringCount; ring++) records += this.rings.drain(ring, this.visit);
+    this.hardware?.convert(now);
     this.readCounters(this.drainedTo, now);
     this.drainedTo = now;
     return records;
@@ -179,6 +199,8 @@ export class EbpfSession implements RecordSource {
   }
 
   private readCounters(from: number, to: number): void {
+    const unconverted = this.hardware?.takeLost() ?? 0;
+    if (unconverted > 0) this.onLoss({ cause: 'hw_stamp_clock', cpu: -1, count: unconverted, from, to });
     for (let cpu = 0; cpu < this.rings.cpus; cpu++) {
       for (const [index, [counter, cause]] of COUNTERS.entries()) {
         const value = this.rings.lossCounter(cpu, counter);
@@ -226,7 +248,7 @@ function decide(options: EbpfOptions): { chosen: Plan; castHeaders: boolean } {
         hint: 'use a kernel built with CONFIG_DEBUG_INFO_BTF=y (Debian has it since 5.10)',
       });
     }
-    const request = { ...options, hasIrqs: options.irqs.length > 0 };
+    const request = { ...options, hardware: options.hardware?.way, hasIrqs: options.irqs.length > 0 };
     const hasPreemptCount = door.hasVariable('pcpu_hot') || door.hasVariable('__preempt_count');
     const chosen = plan(request, hookProbe(door), hasPreemptCount);
     const missing = chosen.ways.find((way) => way.stage === 'driver' && way.hook === undefined);
@@ -267,6 +289,7 @@ function configure(rodata: DataView, options: EbpfOptions, chosen: Plan, cpus: n
   set(CONFIG.startHooked, chosen.startHooked);
   set(CONFIG.oneQueue, options.oneQueue);
   set(CONFIG.interrupts, options.interrupts);
+  set(CONFIG.hardware, options.hardware?.clock !== undefined);
   set(CONFIG.stageStack, Math.max(stageIndex('stack'), FIRST_PACKET_STAGE));
   const { slower } = options;
   if (slower === undefined) return;

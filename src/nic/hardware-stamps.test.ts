@@ -1,0 +1,170 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Answer, known, unknown } from '../base/answer.js';
+import { HOST } from '../sys/files.js';
+import type { HwtstampConfig } from '../sys/hwtstamp.js';
+import { savedFiles } from '../sys/saved-files.js';
+import { StateFolder } from '../sys/state-folder.js';
+import { type StampDoor, StampSwitch, stampingOf } from './hardware-stamps.js';
+
+const OFF: HwtstampConfig = { flags: 0, txType: 1, rxFilter: 0 };
+const PTP2 = 12;
+
+/** A NIC that knows PTPv2 only; `refuses` is what it answers to a change. */
+function fakeNic(start: HwtstampConfig = OFF) {
+  const state = { config: start, refuses: undefined as string | undefined, writes: 0, tells: true };
+  const door: StampDoor = {
+    info: () => known({ receives: true, phc: 0, filters: 2 ** 0 + 2 ** 4 + 2 ** PTP2 }),
+    read: (): Answer<HwtstampConfig> => (state.tells ? known(state.config) : unknown('it does not tell')),
+    write: (_, config) => {
+      state.writes++;
+      if (state.refuses !== undefined) return unknown(state.refuses);
+      state.config = config;
+      return known(config);
+    },
+  };
+  return { state, door };
+}
+
+/** /proc of a machine on which no process lives. */
+const NOBODY = savedFiles('/proc/self/status = CapEff:\t000001ffffffffff\n');
+
+describe('receive timestamps of a NIC', () => {
+  let root: string;
+  beforeEach(() => (root = mkdtempSync(join(tmpdir(), 'rxstamp-'))));
+  afterEach(() => rmSync(root, { recursive: true }));
+
+  const folder = (): StateFolder => new StateFolder('hw-timestamps', root);
+  const lines: string[] = [];
+  const tell = (line: string): void => void lines.push(line);
+  const told = (): string[] => lines.splice(0);
+
+  async function turnOn(nic: ReturnType<typeof fakeNic>, files = HOST): Promise<() => void> {
+    const stamping = stampingOf('eth7', nic.door);
+    if (!stamping.known) throw new Error(stamping.why);
+    return new StampSwitch(nic.door, folder(), files).turnOn('eth7', stamping.value, tell);
+  }
+
+  it('are turned on as wide as it can, and turned off exactly', async () => {
+    const nic = fakeNic();
+    const undo = await turnOn(nic);
+    expect(nic.state.config).toEqual({ ...OFF, rxFilter: PTP2 });
+    expect(told()).toEqual([
+      'eth7: receive timestamps changed from none to ptpv2-event for the time of this run',
+    ]);
+    expect(folder().names().length).toBe(1);
+    undo();
+    expect(nic.state.config).toEqual(OFF);
+    expect(told()).toEqual(['eth7: receive timestamps put back from ptpv2-event to none']);
+    expect(folder().names()).toEqual([]);
+  });
+
+  it('stay as they are where they are wide enough', async () => {
+    const nic = fakeNic({ ...OFF, rxFilter: 1 });
+    const undo = await turnOn(nic);
+    undo();
+    expect(nic.state).toMatchObject({ writes: 0, config: { rxFilter: 1 } });
+    expect(told()).toEqual(['eth7: receive timestamps are on already (all frames): nothing changed']);
+  });
+
+  it('are not taken from another program', async () => {
+    const nic = fakeNic({ ...OFF, rxFilter: 4 });
+    await expect(turnOn(nic)).rejects.toMatchObject({ code: 'RXS_HW_IN_USE', message: /ptpv1-l4-sync/ });
+    expect(nic.state.writes).toBe(0);
+    expect(folder().names()).toEqual([]);
+  });
+
+  it('are not changed when it does not tell what they were', async () => {
+    const nic = fakeNic();
+    nic.state.tells = false;
+    await expect(turnOn(nic)).rejects.toMatchObject({
+      code: 'RXS_NO_HW_STAMPS',
+      message: /could not be put back/,
+    });
+    expect(nic.state.writes).toBe(0);
+  });
+
+  it('are not left noted when the driver refuses', async () => {
+    const nic = fakeNic();
+    nic.state.refuses = 'ERANGE';
+    await expect(turnOn(nic)).rejects.toMatchObject({
+      code: 'RXS_NO_HW_STAMPS',
+      message: /refused ptpv2-event \(ERANGE\)/,
+    });
+    nic.state.refuses = 'EPERM';
+    await expect(turnOn(nic)).rejects.toMatchObject({ code: 'RXS_NO_PRIVILEGE' });
+    expect(folder().names()).toEqual([]);
+  });
+
+  it('need CAP_NET_ADMIN', async () => {
+    const files = savedFiles('/proc/self/status = CapEff:\t000000c000000000\n');
+    await expect(turnOn(fakeNic(), files)).rejects.toMatchObject({ code: 'RXS_NO_PRIVILEGE' });
+  });
+
+  it('are left to whoever has changed them meanwhile', async () => {
+    const nic = fakeNic();
+    const undo = await turnOn(nic);
+    nic.state.config = { ...OFF, rxFilter: 4 };
+    told();
+    undo();
+    expect(nic.state.config.rxFilter).toBe(4);
+    expect(told()).toEqual([
+      'eth7: receive timestamps are at ptpv1-l4-sync now, set by another program: left as they are',
+    ]);
+    expect(folder().names()).toEqual([]);
+  });
+
+  it('are put back by the next run when this one was killed', async () => {
+    const nic = fakeNic();
+    await turnOn(nic, NOBODY);
+    told();
+    const next = new StampSwitch(nic.door, folder(), NOBODY);
+    // The note's process number lives, but it is another process: it started at another time.
+    const alive = new StampSwitch(nic.door, folder(), HOST);
+    expect(alive.leftovers()).toEqual([{ iface: 'eth7', from: 'none', to: 'ptpv2-event' }]);
+    await next.recover(tell);
+    expect(nic.state.config).toEqual(OFF);
+    expect(told()).toEqual([
+      'eth7: receive timestamps put back from ptpv2-event to none (left by a run that was killed)',
+    ]);
+    expect(next.leftovers()).toEqual([]);
+    await next.recover(tell);
+    expect(told()).toEqual([]);
+  });
+
+  it('of a run that lives are its own', async () => {
+    const nic = fakeNic();
+    const undo = await turnOn(nic);
+    told();
+    const other = new StampSwitch(nic.door, folder());
+    await other.recover(tell);
+    expect(nic.state.config.rxFilter).toBe(PTP2);
+    const second = await turnOn(nic);
+    second();
+    expect(nic.state.config.rxFilter).toBe(PTP2);
+    expect(told()).toEqual([
+      `eth7: receive timestamps are on already (PTPv2 event frames, by rxstamp with process number ${process.pid}, which turns it off when it ends): nothing changed`,
+    ]);
+    undo();
+    expect(nic.state.config).toEqual(OFF);
+  });
+});
+
+describe('what a NIC can stamp', () => {
+  const door = (info: ReturnType<StampDoor['info']>): StampDoor => ({
+    info: () => info,
+    read: () => known(OFF),
+    write: () => unknown('not asked'),
+  });
+
+  it.each([
+    ['no frames', known({ receives: false, phc: 0, filters: 0xffff }), /does not stamp received frames/],
+    ['frames, by no filter', known({ receives: true, phc: 0, filters: 1 }), /no receive filter but none/],
+    ['frames, with no clock', known({ receives: true, phc: undefined, filters: 3 }), /no clock/],
+    ['nobody knows', unknown('the driver does not say'), /does not say/],
+  ])('%s', (_, info, why) => {
+    expect(stampingOf('eth7', door(info))).toMatchObject({ known: false, why: expect.stringMatching(why) });
+  });
+});
