@@ -39,6 +39,8 @@ export interface InterruptLine {
 export interface SummaryLine {
   readonly type: 'summary';
   readonly packets: number;
+  readonly seen: number;
+  readonly stopped?: Readonly<Record<string, number>>;
   readonly interrupts: number;
   readonly records: number;
   readonly lost: number;
