@@ -4,7 +4,7 @@ import { GROUNDS, HOW, HOW_NAMES, type PacketCursor } from '../packet/arrival.js
 import type { Stopped } from '../packet/selection.js';
 import { FATE, FIRST_PACKET_STAGE, FIRST_POLL_STAGE, POLL } from '../record/lane.js';
 import { type LossLedger, PACKET_LOSS } from '../record/loss.js';
-import { STAGES, STAGE_NAMES, type StageName, stageIndex } from '../stages.js';
+import { STAGE_NAMES, type StageName, stageIndex } from '../stages.js';
 import { type Lookups, NO_LOOKUPS } from './lookups.js';
 import { Widths } from './widths.js';
 import { FATE_NAMES } from './words.js';
@@ -13,15 +13,16 @@ import { FATE_NAMES } from './words.js';
  * True when a stage was stamped earlier than one before it. The NIC's stamp only has to lie before the packet's own: a
  * packet that its poll found behind the first one reached the NIC after the interrupt.
  */
-function outOfOrder(cursor: PacketCursor): boolean {
+function outOfOrder(cursor: PacketCursor, stamped: readonly number[]): boolean {
   const { hardware, hardwareError } = cursor.lane.packets;
   const earliest = (hardware[cursor.row] as number) - (hardwareError[cursor.row] as number);
   if (earliest > cursor.stage(FIRST_PACKET_STAGE)) return true;
   let last = Number.NEGATIVE_INFINITY;
-  for (let stage = cursor.poll < 0 ? FIRST_PACKET_STAGE : FIRST_POLL_STAGE; stage < STAGES.length; stage++) {
-    const time = cursor.stage(stage);
+  for (let i = 0; i < stamped.length; i++) {
+    const time = cursor.stage(stamped[i] as number);
     if (time < last) return true;
-    if (!Number.isNaN(time)) last = time;
+    // Not for what was not stamped.
+    if (time > last) last = time;
   }
   return false;
 }
@@ -83,9 +84,11 @@ export class Summary {
   stopped: Stopped | undefined;
   private readonly lookups: Lookups;
   private readonly looksFurther: boolean;
+  private readonly stamped: readonly number[];
 
   /** @param stages that are stamped: without one behind `stack` nothing is said about how ways ended */
   constructor(stages: readonly StageName[] = STAGE_NAMES, lookups: Lookups = NO_LOOKUPS) {
+    this.stamped = stages.map((stage) => stageIndex(stage)).filter((stage) => stage >= FIRST_POLL_STAGE);
     this.looksFurther = stages.some((stage) => stageIndex(stage) > stageIndex('stack'));
     this.lookups = lookups;
   }
@@ -106,7 +109,7 @@ export class Summary {
     this.bytes += lane.packets.length[row] as number;
     if (cursor.poll >= 0 && ((lane.polls.flags[cursor.poll] as number) & POLL.AMBIGUOUS) !== 0)
       this.ambiguous++;
-    if (outOfOrder(cursor)) this.outOfOrder++;
+    if (outOfOrder(cursor, this.stamped)) this.outOfOrder++;
   }
 
   /** Packets that were seen: shown, or stopped by a filter. */

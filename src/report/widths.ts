@@ -1,23 +1,31 @@
 /**
- * Widths of error bars, measured: how many, the largest, and the median out of a histogram of fixed size. Its cells are
- * at most 1/32 of their value wide and give their upper edge, so a median is never told too small.
+ * Widths of error bars, measured: how many, the largest, and the median out of a histogram of fixed size. A cell is at
+ * most 1/32 of its value wide and stands for its upper edge, so a median is never told too small.
  */
 
-/** Cells per power of two; times up to 2^53. */
+/** Cells per power of two, as many as the upper bits of a double's fraction tell apart; times up to 2^53. */
 const CELLS = 32;
-const CELL_BITS = 5;
+const POWERS = 54;
+/** Behind these bits of a double's upper half lie its exponent and the five upper bits of its fraction. */
+const FRACTION_REST = 15;
 
-function cellOf(width: number): number {
-  if (width < CELLS) return Math.ceil(width);
-  const power = Math.floor(Math.log2(width)) - CELL_BITS;
-  return power * CELLS + Math.floor(width / 2 ** power);
+const double = new Float64Array(1);
+const halves = new Uint32Array(double.buffer);
+
+function upperBits(value: number): number {
+  double[0] = value;
+  return (halves[1] as number) >>> FRACTION_REST;
 }
 
-/** Upper edge of a cell, ns. */
+/** What the bits of 1 are, the first cell behind that of 0. */
+const ONE = upperBits(1) - 1;
+
+/** Largest whole number in a cell. */
 function edgeOf(cell: number): number {
-  if (cell < 2 * CELLS) return cell;
-  const power = Math.floor(cell / CELLS) - 1;
-  return (cell - power * CELLS + 1) * 2 ** power - 1;
+  if (cell === 0) return 0;
+  halves[0] = 0;
+  halves[1] = ((ONE + cell + 1) << FRACTION_REST) >>> 0;
+  return Math.ceil(double[0] as number) - 1;
 }
 
 /** The widths of one class. */
@@ -27,15 +35,15 @@ export class Widths {
   /** Packets whose width is not known: nothing is known about the time before their arrival. */
   unknown = 0;
   max = 0;
-  private readonly cells = new Float64Array(CELLS * 50);
+  private readonly cells = new Float64Array(CELLS * POWERS + 1);
 
-  /** @param width notAfter - notBefore, ns; NaN: not known */
+  /** @param width notAfter - notBefore, whole ns; NaN: not known */
   add(width: number): void {
     if (Number.isNaN(width)) {
       this.unknown++;
       return;
     }
-    const cell = cellOf(width);
+    const cell = width < 1 ? 0 : upperBits(width) - ONE;
     this.cells[cell] = (this.cells[cell] as number) + 1;
     this.count++;
     if (width > this.max) this.max = width;
