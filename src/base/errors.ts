@@ -15,6 +15,7 @@ export const CODES = {
   RXS_IRQ_NOT_NIC: EXIT.usage,
   RXS_NO_QUEUE: EXIT.usage,
   RXS_NO_CPU: EXIT.usage,
+  RXS_NO_PROCESS: EXIT.usage,
   RXS_NO_PRIVILEGE: EXIT.failure,
   RXS_NO_BTF: EXIT.failure,
   RXS_NO_HOOK: EXIT.failure,

@@ -3,6 +3,7 @@ import { RxError } from '../../base/errors.js';
 import type { SlowerThan } from '../../packet/selection.js';
 import type { StageWay } from '../../record/source.js';
 import { effectiveCapabilities, missingForTracing } from '../../sys/caps.js';
+import { inInitialPidNamespace, processOf } from '../../sys/processes.js';
 
 /** Fails when the process may not load tracing programs. @throws RxError RXS_NO_PRIVILEGE naming the capabilities */
 export function checkPrivileges(): void {
@@ -27,6 +28,34 @@ export function checkStamped(slower: SlowerThan | undefined, ways: readonly Stag
       subject: stage,
       why: `it is not stamped here: ${reasons.join('; ')}`,
       hint: `name two of ${stamped.join(', ')}`,
+    });
+  }
+}
+
+/** Fails when --pid names what can never be a reader's process. @throws RxError RXS_NO_PROCESS */
+export function checkProcesses(
+  pids: readonly number[] | undefined,
+  process: (tid: number) => number | undefined = processOf,
+  numbersAreTheKernels: () => boolean = inInitialPidNamespace,
+): void {
+  if (pids === undefined) return;
+  const doing = 'choosing packets read by process';
+  if (!numbersAreTheKernels()) {
+    throw new RxError('RXS_NO_PROCESS', {
+      doing,
+      subject: pids.join(', '),
+      why: 'the kernel tells process numbers of the initial PID namespace, and this is another one',
+      hint: 'run rxstamp in the host, or in a container with --pid=host',
+    });
+  }
+  for (const pid of pids) {
+    const owner = process(pid);
+    if (owner === pid) continue;
+    throw new RxError('RXS_NO_PROCESS', {
+      doing,
+      subject: String(pid),
+      why: owner === undefined ? 'there is none' : `that is a thread of process ${owner}`,
+      hint: owner === undefined ? 'pgrep finds processes by name' : `give --pid ${owner}`,
     });
   }
 }

@@ -17,7 +17,7 @@ import { exitNow } from '../../sys/libc.js';
 import { Output } from '../../sys/output.js';
 import { version } from '../../sys/package.js';
 import { stageIndex } from '../../stages.js';
-import { checkPrivileges, checkStamped } from './check.js';
+import { checkPrivileges, checkProcesses, checkStamped } from './check.js';
 import { askFacts } from './facts.js';
 import { openHardware } from './hardware.js';
 import { type TraceOptions, readOptions } from './options.js';
@@ -36,6 +36,7 @@ export async function runTrace(
   const options = readOptions(argument, raw);
   const target = resolveTarget(options);
   checkPrivileges();
+  checkProcesses(options.pids);
   const asked = askFacts(target.nics);
   const hardware = await openHardware(target.nics, options.hwTimestamps);
   try {
