@@ -3,8 +3,8 @@
  * being done, to what, why it failed, and the cure. Match on `code`, never on the text.
  */
 
-/** Exit codes of the command line: 0 ok, 1 failure, 2 usage, 3 finished with loss. */
-export const EXIT = { ok: 0, failure: 1, usage: 2, loss: 3 } as const;
+/** Exit codes of the command line: 0 ok, 1 failure, 2 usage, 3 finished with loss, 4 done but not verified. */
+export const EXIT = { ok: 0, failure: 1, usage: 2, loss: 3, unverified: 4 } as const;
 
 /** Every code, with the exit code it ends the program with. docs/errors.md explains each; CI compares the two. */
 export const CODES = {
@@ -32,6 +32,10 @@ export const CODES = {
   RXS_LAB: EXIT.failure,
   RXS_LAB_NO_KERNEL: EXIT.usage,
   RXS_LAB_NO_NIC: EXIT.usage,
+  RXS_FLOW: EXIT.usage,
+  RXS_NO_STEERING: EXIT.failure,
+  RXS_STEER_FAILED: EXIT.failure,
+  RXS_STATE: EXIT.failure,
   RXS_OUTPUT: EXIT.failure,
   RXS_INTERNAL: EXIT.failure,
 } as const;

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { isIPv4, isIPv6 } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { ipv4Text, ipv6Text } from './address.js';
+import { ipv4Text, ipv6Text, parseAddress } from './address.js';
 
 /** The address as the URL standard's serializer writes it: RFC 5952 as well, and written by others. */
 function normalized(bytes: Uint8Array): string {
@@ -56,5 +56,67 @@ describe('an IPv4 address', () => {
         expect(shown.split('.').map(Number)).toEqual([...bytes.subarray(2)]);
       }),
     );
+  });
+});
+
+describe('an address that people write', () => {
+  it('is read back from what is printed', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 16, maxLength: 16 }), (bytes) => {
+        expect(parseAddress(ipv6Text(bytes, 0))).toEqual(bytes);
+        expect(parseAddress(ipv4Text(bytes, 0))).toEqual(bytes.slice(0, 4));
+      }),
+    );
+  });
+
+  it('is an address to us when it is one to Node, and the same one', () => {
+    const part = fc.constantFrom(
+      '0',
+      '1',
+      'ff',
+      'fd77',
+      '10',
+      '255',
+      '256',
+      '01',
+      ':',
+      '::',
+      '.',
+      '10.0.0.1',
+      'g',
+      '',
+    );
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 12 }), (parts) => {
+        const written = parts.join('');
+        const bytes = parseAddress(written);
+        expect([written, bytes?.length]).toEqual([
+          written,
+          isIPv4(written) ? 4 : isIPv6(written) ? 16 : undefined,
+        ]);
+        if (bytes?.length === 16) expect(ipv6Text(bytes, 0)).toBe(normalized(bytes));
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
+  it.each([
+    ['::', 16],
+    ['::1', 16],
+    ['1::', 16],
+    ['1:2:3:4:5:6:7:8', 16],
+    ['::ffff:10.0.0.1', 16],
+    ['1:2:3:4:5:6:7::', 16],
+    ['10.0.0.1', 4],
+    ['1:2:3:4:5:6:7', undefined],
+    ['1::2::3', undefined],
+    [':1:2:3:4:5:6:7', undefined],
+    ['1:2:3:4:5:6:7:8:9', undefined],
+    ['::1.2.3', undefined],
+    ['1.2.3.04', undefined],
+    ['12345::', undefined],
+    ['', undefined],
+  ])('%j has %s bytes', (written, length) => {
+    expect(parseAddress(written)?.length).toBe(length);
   });
 });

@@ -1,0 +1,234 @@
+/** The steering itself: remember, change, count, keep or take back. */
+import { EXIT, RxError } from '../../base/errors.js';
+import { irqsOfQueue } from '../../nic/resolve.js';
+import { doStep } from '../../steer/apply.js';
+import { gatherFacts } from '../../steer/facts.js';
+import { parseFlowExpression } from '../../steer/flow-expression.js';
+import { type FlowSpec, expand } from '../../steer/flow-spec.js';
+import { type Candidate, type SteerPlan, type Step, planSteering } from '../../steer/plan.js';
+import { irqText } from '../../steer/show.js';
+import type { SteerState, Steering } from '../../steer/state.js';
+import { stepText } from '../../steer/step-text.js';
+import { undoAbandoned, undoWhile } from '../../steer/undo.js';
+import { runForeground } from '../../sys/foreground.js';
+import { thisProcess } from '../../sys/process.js';
+import type { SteerWish } from './options.js';
+import { type SteerTarget, checkMayChange, loadState } from './target.js';
+import { Verification } from './verification.js';
+
+const say = (text: string): void => void process.stderr.write(`${text}\n`);
+
+/** Why nothing could be done, way by way. */
+function noSteering(
+  target: SteerTarget,
+  wish: SteerWish,
+  reasons: readonly string[],
+  notes: readonly string[],
+): RxError {
+  const { nic } = target;
+  const rule = wish.ways.includes('table') ? '' : '; without --by, the RSS table would be tried too';
+  return new RxError('RXS_NO_STEERING', {
+    doing: `steering to queue ${wish.queue} of`,
+    subject: nic.name,
+    why: [...reasons, ...notes].join('; '),
+    hint: `what ${nic.driver ?? 'it'} can do: rxstamp steer ${nic.name} --show${rule}`,
+  });
+}
+
+/** Runs `steer IFACE FLOW --queue N`. @returns the exit code */
+export async function runSteering(target: SteerTarget, wish: SteerWish): Promise<number> {
+  const spec = parseFlowExpression(wish.flow);
+  const { nic } = target;
+  irqsOfQueue(nic, wish.queue);
+  if (nic.rxQueues === 1) {
+    throw noSteering(
+      target,
+      wish,
+      [`${nic.name} has one receive queue: everything comes there, and there is nothing to steer`],
+      [],
+    );
+  }
+  if (!wish.dryRun) checkMayChange();
+  return new Run(target, wish, spec).run();
+}
+
+class Run {
+  private readonly target: SteerTarget;
+  private readonly wish: SteerWish;
+  private readonly spec: FlowSpec;
+  private stopped = false;
+  private readonly stop = (): void => {
+    this.stopped = true;
+  };
+
+  constructor(target: SteerTarget, wish: SteerWish, spec: FlowSpec) {
+    this.target = target;
+    this.wish = wish;
+    this.spec = spec;
+  }
+
+  async run(): Promise<number> {
+    const { target, wish } = this;
+    if (wish.dryRun) {
+      const plan = this.plan();
+      if (plan.candidates.length === 0) throw this.refused(plan, []);
+      for (const candidate of plan.candidates) this.announce(candidate, 'would try');
+      for (const { why } of plan.reasons) say(`not possible: ${why}`);
+      return EXIT.ok;
+    }
+    // Never taken off again: a signal must not end the process between a change and its undo.
+    process.on('SIGINT', this.stop).on('SIGTERM', this.stop).on('SIGHUP', this.stop);
+    const check = new Verification(target, expand(this.spec), wish);
+    try {
+      await check.baseline(() => this.stopped);
+      if (this.stopped) return EXIT.failure;
+      const steering = await target.folder.locked(() => this.change());
+      check.changed(steering.way);
+      return await this.judge(check);
+    } finally {
+      check.close();
+    }
+  }
+
+  private plan(): SteerPlan {
+    const { target, wish } = this;
+    return planSteering(this.spec, wish.queue, gatherFacts(target.nic, target.settings), wish.ways);
+  }
+
+  private refused(plan: SteerPlan, refusals: readonly string[]): RxError {
+    const several = expand(this.spec).length > 1 && refusals.length > 0;
+    const note = several
+      ? [
+          `the flow needs ${expand(this.spec).length} rules; narrowed with ip or ip6, udp or tcp it needs fewer`,
+        ]
+      : [];
+    return noSteering(this.target, this.wish, [...refusals, ...plan.reasons.map(({ why }) => why)], note);
+  }
+
+  private announce({ way, steps, moves }: Candidate, verb: string): void {
+    if (steps.length === 0) {
+      say(`${this.target.nic.name} is set so already (${way}): nothing to change`);
+      return;
+    }
+    for (const step of steps) say(`${verb}: ${stepText(step)}`);
+    if (moves !== undefined) say(`note: ${moves}`);
+  }
+
+  /** Under the lock: takes off what dead processes left, then tries the ways in order. */
+  private change(): Steering {
+    const { target, wish } = this;
+    const state = loadState(target);
+    const old = undoAbandoned(state, target.settings);
+    for (const line of old.lines) say(`left by a process that died: ${line}`);
+    const plan = this.plan();
+    const refusals: string[] = [];
+    for (const candidate of plan.candidates) {
+      this.announce(candidate, 'changing');
+      const steering: Steering = {
+        flow: wish.flow,
+        queue: wish.queue,
+        way: candidate.way,
+        at: new Date().toISOString(),
+        owner: thisProcess(),
+        phase: 'held',
+        ended: false,
+        steps: [],
+      };
+      const why = this.tryWay(state, steering, candidate.steps);
+      if (why === undefined) return steering;
+      refusals.push(why);
+      say(`refused: ${why}`);
+    }
+    throw this.refused(plan, refusals);
+  }
+
+  private tryWay(state: SteerState, steering: Steering, steps: readonly Step[]): string | undefined {
+    const { settings } = this.target;
+    if (steps.length === 0) return undefined;
+    state.steerings.push(steering);
+    for (const step of steps) {
+      steering.steps.push(step);
+      state.save();
+      const why = doStep(settings, step, () => state.save());
+      if (why === undefined) continue;
+      // Of this steering nothing may stay.
+      const undone = undoWhile(state, settings, (top) => top === steering);
+      return undone.incomplete ? `${why}; ${undone.lines.join(', ')}` : why;
+    }
+    return undefined;
+  }
+
+  private async judge(check: Verification): Promise<number> {
+    const { wish } = this;
+    const place = `${wish.flow} → queue ${wish.queue} → ${irqText(this.target.nic, wish.queue)}`;
+    (wish.command.length > 0 ? process.stderr : process.stdout).write(`${place}\n`);
+    if (!wish.forThisRun) {
+      await check.watch(wish.verifyNs, () => this.stopped);
+      return this.settle(check, this.stopped ? EXIT.failure : undefined);
+    }
+    const running = wish.command.length > 0 ? runForeground(wish.command) : undefined;
+    let code: number | undefined;
+    let failure: unknown;
+    const over = running?.then(
+      (ended) => (code = ended),
+      (error: unknown) => (failure = error),
+    );
+    // A command is left to end by itself: Ctrl-C reaches it as well.
+    const done = (): boolean =>
+      running === undefined ? this.stopped : code !== undefined || failure !== undefined;
+    if (running === undefined) say('in force until Ctrl-C, or the end of --duration');
+    await check.watch(wish.durationNs ?? Number.POSITIVE_INFINITY, done, running === undefined);
+    await over;
+    const result = await this.settle(check, undefined);
+    if (failure !== undefined) throw failure;
+    return code === undefined || code === 0 ? result : code;
+  }
+
+  /** Keeps or takes back, by what was counted. @param interrupted exit code where the user ended it early */
+  private async settle(check: Verification, interrupted: number | undefined): Promise<number> {
+    const { wish, target } = this;
+    const { verdict, words } = check.verdict();
+    say(words);
+    const keep = !wish.forThisRun && verdict !== 'elsewhere' && interrupted === undefined;
+    const lines = await target.folder.locked(() => (keep ? this.keep() : this.takeBack()));
+    for (const line of lines) say(line);
+    if (verdict === 'elsewhere') {
+      throw new RxError('RXS_STEER_FAILED', {
+        doing: `steering to queue ${wish.queue} of`,
+        subject: target.nic.name,
+        why: 'the driver accepted it, but packets of the flow came elsewhere; it was undone',
+        hint: 'the counts are in the lines above; try another --by',
+      });
+    }
+    if (interrupted !== undefined) return interrupted;
+    return verdict === 'verified' ? EXIT.ok : EXIT.unverified;
+  }
+
+  private mine(state: SteerState): Steering | undefined {
+    const { pid, started } = thisProcess();
+    return state.steerings.find(({ owner }) => owner.pid === pid && owner.started === started);
+  }
+
+  private keep(): string[] {
+    const state = loadState(this.target);
+    const mine = this.mine(state);
+    if (mine === undefined) return [];
+    mine.phase = 'kept';
+    state.save();
+    return [`undo with: rxstamp steer ${this.target.nic.name} --undo`];
+  }
+
+  private takeBack(): readonly string[] {
+    const state = loadState(this.target);
+    const mine = this.mine(state);
+    if (mine === undefined) return [];
+    mine.phase = 'held';
+    mine.ended = true;
+    state.save();
+    const report = undoAbandoned(state, this.target.settings);
+    if (this.mine(state) !== undefined && !report.incomplete) {
+      return ['a newer steering lies on top: this one is undone together with it'];
+    }
+    return report.lines;
+  }
+}

@@ -1,0 +1,52 @@
+/** The interface that is steered, with the door to its settings and to what was changed. */
+import { RxError } from '../../base/errors.js';
+import type { Nic } from '../../nic/nic.js';
+import { resolveNic } from '../../nic/resolve.js';
+import { SteerState, type SteeredInterface } from '../../steer/state.js';
+import { effectiveCapabilities } from '../../sys/caps.js';
+import { ethtoolCalls } from '../../sys/ethtool-ioctl.js';
+import { HOST } from '../../sys/files.js';
+import { interfaceFacts, interfaceNames } from '../../sys/interfaces.js';
+import { networkNamespace } from '../../sys/netns.js';
+import { EthtoolSettings, type NicSettings } from '../../sys/nic-settings.js';
+import { StateFolder } from '../../sys/state-folder.js';
+
+/** What every steer command works on. */
+export interface SteerTarget {
+  readonly nic: Nic;
+  readonly settings: NicSettings;
+  readonly folder: StateFolder;
+  readonly about: SteeredInterface;
+}
+
+/** Resolves the interface. @throws RxError RXS_NO_IFACE */
+export function steerTarget(iface: string): SteerTarget {
+  const nic = resolveNic(iface);
+  return {
+    nic,
+    settings: new EthtoolSettings(ethtoolCalls(nic.name)),
+    folder: new StateFolder('steer'),
+    about: { name: nic.name, ifindex: nic.ifindex, netns: networkNamespace(), bus: nic.bus },
+  };
+}
+
+/** Fails without the privilege to change a NIC. @throws RxError RXS_NO_PRIVILEGE */
+export function checkMayChange(): void {
+  const have = effectiveCapabilities();
+  if (have === undefined || have.has('CAP_NET_ADMIN')) return;
+  throw new RxError('RXS_NO_PRIVILEGE', {
+    doing: 'changing the settings of a NIC',
+    why: 'this process lacks CAP_NET_ADMIN',
+    hint: 'run it with sudo',
+  });
+}
+
+/** Loads the steerings of the interface, and forgets those of interfaces that are gone: the changes went with them. */
+export function loadState({ folder, about }: SteerTarget): SteerState {
+  const present = new Set(interfaceNames().map((name) => interfaceFacts(name, HOST)?.ifindex));
+  for (const name of folder.names()) {
+    const [, netns, ifindex] = /^(\d+)-(\d+)\.json$/.exec(name) ?? [];
+    if (Number(netns) === about.netns && !present.has(Number(ifindex))) folder.write(name, undefined);
+  }
+  return SteerState.load(folder, about);
+}

@@ -1,0 +1,183 @@
+/**
+ * `steer` on emulated NICs, each with its own way of misleading: igb refuses rules while the ethtool program reports
+ * success; vmxnet3 accepts a table that changes nothing; e1000e has one queue. Witnesses are ethtool's text before and
+ * after, and the NIC's own counters.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { udpFlows } from '../../lab/frames.js';
+import { Guest } from '../../lab/guest.js';
+import type { Finished } from '../../lab/running.js';
+
+const CLI = ['node', 'dist/src/cli/main.js', 'steer', 'eth0'];
+const FLOWS = 16;
+
+const steer = (guest: Guest, ...args: string[]): Promise<Finished> => guest.run([...CLI, ...args]);
+
+/** Everything that decides about queues, as the ethtool program prints it. */
+const settings = (guest: Guest): Promise<string> =>
+  guest.shell(
+    'for what in -x -n "-n eth0 rx-flow-hash udp4" -k; do set -- $what; ethtool $1 eth0 ${3-} ${4-} 2>&1; done; true',
+  );
+
+/** Packets that the NIC itself counted on each of two queues while `work` ran. */
+async function counted(guest: Guest, work: () => Promise<unknown>): Promise<number[]> {
+  const read = async (): Promise<number[]> => {
+    const text = await guest.shell('ethtool -S eth0');
+    return [0, 1].map((queue) => Number(new RegExp(`rx_queue_${queue}_packets: (\\d+)`).exec(text)?.[1]));
+  };
+  const before = await read();
+  await work();
+  await guest.shell('sleep 0.5');
+  return (await read()).map((count, queue) => count - (before[queue] ?? 0));
+}
+
+/** Sends 16 flows in turn for as long as `work` runs. */
+async function whileFlowing<Result>(guest: Guest, work: () => Promise<Result>): Promise<Result> {
+  let over = false;
+  const pump = (async (): Promise<void> => {
+    while (!over) await guest.injector.send(udpFlows({ count: 64, flows: FLOWS }), { gapUs: 3000 });
+  })();
+  try {
+    return await work();
+  } finally {
+    over = true;
+    await pump;
+  }
+}
+
+describe('steer on igb, which refuses rules', () => {
+  const guest = new Guest({ kernel: '6.12', nic: 'igb,queues=2', cpus: 2 });
+  let before: string;
+  beforeAll(async () => {
+    await guest.boot();
+    before = await settings(guest);
+  });
+  afterAll(() => guest.close());
+
+  it('meets a driver that refuses a rule while ethtool exits with 0', async () => {
+    const done = await guest.run('ethtool -N eth0 flow-type udp4 dst-port 9999 action 1'.split(' '));
+    expect([done.code, done.stderr]).toEqual([0, expect.stringMatching(/Operation not supported/)]);
+    expect(await settings(guest)).toBe(before);
+  });
+
+  it('falls back to the table, moves all flows, counts them, and gives everything back to the byte', async () => {
+    const { code, stdout, stderr } = await whileFlowing(guest, () =>
+      steer(guest, 'udp dst port 9999', '--queue', '1', '--verify', '1500ms'),
+    );
+    expect(code, stderr).toBe(0);
+    expect(stderr).toMatch(
+      /refused: inserting the n-tuple rule: the driver does not support it \(EOPNOTSUPP\)/,
+    );
+    expect(stderr).toMatch(/note: all flows that the NIC hashes move/);
+    expect(stderr).toMatch(/verified: \d+ packets of 16 flows in 1\.5 s, all on queue 1, polled by CPU \d/);
+    // The default spreads them, so the table is what brought them there.
+    expect(stderr).toMatch(/before the change: queue 0: \d+, queue 1: \d+/);
+    expect(stdout).toMatch(/^udp dst port 9999 → queue 1 → IRQ \d+ \(eth0-rx-1\) → CPU \d\n$/);
+    expect(await counted(guest, () => guest.injector.send(udpFlows({ count: 320, flows: FLOWS })))).toEqual([
+      0, 320,
+    ]);
+    expect(await settings(guest)).not.toBe(before);
+
+    // A second one on top, and both off again in order.
+    const second = await steer(guest, 'tcp', '--queue', '0', '--by', 'table', '--verify', '300ms');
+    expect([second.code, second.stderr]).toEqual([
+      4,
+      expect.stringMatching(/not verified: no packet of the flow came/),
+    ]);
+    expect(await counted(guest, () => guest.injector.send(udpFlows({ count: 320, flows: FLOWS })))).toEqual([
+      320, 0,
+    ]);
+    expect((await steer(guest, '--undo')).code).toBe(0);
+    expect(await counted(guest, () => guest.injector.send(udpFlows({ count: 320, flows: FLOWS })))).toEqual([
+      0, 320,
+    ]);
+    expect((await steer(guest, '--undo')).code).toBe(0);
+    expect(await settings(guest)).toBe(before);
+    expect((await steer(guest, '--undo')).stderr).toMatch(/has changed nothing on eth0 that is still there/);
+  });
+
+  it('finds what a killed run left, and takes it back', async () => {
+    const running = guest.start([...CLI, 'udp dst port 9999', '--queue', '0', '--for-this-run']);
+    for await (const line of running.lines()) if (line.includes('→ queue 0 →')) break;
+    expect(await settings(guest)).not.toBe(before);
+    running.kill('SIGKILL');
+    await running.wait();
+    expect(await settings(guest)).not.toBe(before);
+    const undo = await steer(guest, '--undo');
+    expect([undo.code, undo.stderr]).toEqual([
+      0,
+      expect.stringMatching(/^undone: udp dst port 9999 → queue 0/),
+    ]);
+    expect(await settings(guest)).toBe(before);
+  });
+
+  it('lasts as long as the command that it is for', async () => {
+    const { code, stdout } = await steer(
+      guest,
+      ...['udp', '--queue', '1', '--for-this-run', '--', 'sh', '-c', 'ethtool -x eth0; exit 7'],
+    );
+    expect(code).toBe(7);
+    expect(
+      new Set(stdout.match(/^ +\d+:.*$/gm)?.flatMap((line) => line.trim().split(/\s+/).slice(1))),
+    ).toEqual(new Set(['1']));
+    expect(await settings(guest)).toBe(before);
+  });
+
+  it('tells the queue of a flow by watching, because igb keeps its key back', async () => {
+    const { code, stdout } = await whileFlowing(guest, () =>
+      steer(guest, '--which', 'udp 10.77.0.2:1003 > 10.77.0.1:9999', '--verify', '1s'),
+    );
+    expect([code, stdout]).toEqual([
+      0,
+      expect.stringMatching(/^cannot be computed: .*does not give its hash key/),
+    ]);
+    const queue = Number(/→ queue (\d) →/.exec(stdout)?.[1]);
+    const alone = udpFlows({ count: 50, firstSourcePort: 1003 });
+    const counts = await counted(guest, () => guest.injector.send(alone));
+    expect(counts[queue]).toBe(50);
+  });
+});
+
+describe('steer on vmxnet3, which accepts a table that changes nothing', () => {
+  const guest = new Guest({ kernel: '6.12', nic: 'vmxnet3', cpus: 2 });
+  beforeAll(() => guest.boot());
+  afterAll(() => guest.close());
+
+  it('counts, says that it does not work, and gives everything back', async () => {
+    const before = await settings(guest);
+    const { code, stderr } = await whileFlowing(guest, () =>
+      steer(guest, 'udp dst port 9999', '--queue', '1', '--verify', '2s'),
+    );
+    expect(stderr).toMatch(/does not work: \d+ packets of \d+ flows in [\d.]+ s: queue 0: \d+ \(/);
+    expect(stderr).toMatch(/undone: udp dst port 9999 → queue 1/);
+    expect(stderr).toMatch(
+      /\nRXS_STEER_FAILED: .*accepted it, but packets of the flow came elsewhere; it was undone\./,
+    );
+    expect(code).toBe(1);
+    expect(await settings(guest)).toBe(before);
+  });
+});
+
+describe('steer on e1000e, which has one queue', () => {
+  const guest = new Guest({ kernel: '6.12', nic: 'e1000e', cpus: 2 });
+  beforeAll(() => guest.boot());
+  afterAll(() => guest.close());
+
+  it('has nothing to steer', async () => {
+    const first = await steer(guest, 'udp', '--queue', '0');
+    expect([first.code, first.stderr]).toEqual([
+      1,
+      expect.stringMatching(/^RXS_NO_STEERING: .*eth0 has one receive queue/),
+    ]);
+    const second = await steer(guest, 'udp', '--queue', '1');
+    expect([second.code, second.stderr]).toEqual([
+      2,
+      expect.stringMatching(/^RXS_NO_QUEUE: .*only queue 0 exists/),
+    ]);
+    const which = await steer(guest, '--which', 'udp 10.77.0.2:1 > 10.77.0.1:9999');
+    expect([which.code, which.stdout]).toEqual([
+      0,
+      expect.stringMatching(/→ queue 0 → .*\nground: it is the only receive queue\n$/),
+    ]);
+  });
+});
