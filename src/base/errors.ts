@@ -35,7 +35,6 @@ export const CODES = {
   RXS_FLOW: EXIT.usage,
   RXS_NO_STEERING: EXIT.failure,
   RXS_STEER_FAILED: EXIT.failure,
-  RXS_STATE: EXIT.failure,
   RXS_OUTPUT: EXIT.failure,
   RXS_INTERNAL: EXIT.failure,
 } as const;

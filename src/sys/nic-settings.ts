@@ -102,8 +102,8 @@ function command(number: number, size: number): { readonly bytes: Uint8Array; re
   return { bytes, view };
 }
 
-const no = (what: string, result: number): { readonly known: false; readonly why: string } =>
-  unknown(`${what}: ${refusal(result)}`);
+const no = (what: string, errno: number): { readonly known: false; readonly why: string } =>
+  unknown(`${what}: ${refusal(errno)}`);
 
 /** The settings of an interface, through its ethtool calls. */
 export class EthtoolSettings implements NicSettings {
@@ -115,24 +115,24 @@ export class EthtoolSettings implements NicSettings {
 
   rings(): Answer<number> {
     const { bytes, view } = command(ETHTOOL.GRXRINGS, RXNFC.SIZE);
-    const result = this.call(bytes);
-    if (result < 0) return no('number of receive rings', result);
+    const errno = this.call(bytes);
+    if (errno !== 0) return no('number of receive rings', errno);
     return known(Number(view.getBigUint64(RXNFC.data, true)));
   }
 
   rss(context = 0): Answer<Rss> {
     const sizes = command(ETHTOOL.GRSSH, RXFH.config);
     sizes.view.setUint32(RXFH.context, context, true);
-    let result = this.call(sizes.bytes);
-    if (result < 0) return no('RSS table', result);
+    let errno = this.call(sizes.bytes);
+    if (errno !== 0) return no('RSS table', errno);
     const entries = sizes.view.getUint32(RXFH.tableSize, true);
     const keyBytes = sizes.view.getUint32(RXFH.keySize, true);
     const { bytes, view } = command(ETHTOOL.GRSSH, RXFH.config + entries * 4 + keyBytes);
     view.setUint32(RXFH.context, context, true);
     view.setUint32(RXFH.tableSize, entries, true);
     view.setUint32(RXFH.keySize, keyBytes, true);
-    result = this.call(bytes);
-    if (result < 0) return no('RSS table', result);
+    errno = this.call(bytes);
+    if (errno !== 0) return no('RSS table', errno);
     return known({
       table: Array.from({ length: entries }, (_, i) => view.getUint32(RXFH.config + i * 4, true)),
       key: bytes.slice(RXFH.config + entries * 4),
@@ -155,9 +155,9 @@ export class EthtoolSettings implements NicSettings {
   hashFields(flowType: number): Answer<number> {
     const { bytes, view } = command(ETHTOOL.GRXFH, RXNFC.SIZE);
     view.setUint32(RXNFC.flowType, flowType, true);
-    const result = this.call(bytes);
-    return result < 0
-      ? no('hash fields', result)
+    const errno = this.call(bytes);
+    return errno !== 0
+      ? no('hash fields', errno)
       : known(Number(view.getBigUint64(RXNFC.data, true) & 0xffff_ffffn));
   }
 
@@ -174,8 +174,8 @@ export class EthtoolSettings implements NicSettings {
     const blocks = Math.floor(index / 32) + 1;
     const { bytes, view } = command(ETHTOOL.GFEATURES, 8 + blocks * 16);
     view.setUint32(4, blocks, true);
-    const result = this.call(bytes);
-    if (result < 0) return no(NTUPLE, result);
+    const errno = this.call(bytes);
+    if (errno !== 0) return no(NTUPLE, errno);
     const block = 8 + (blocks - 1) * 16;
     const bit = (offset: number): boolean =>
       ((view.getUint32(block + offset, true) >>> (index % 32)) & 1) === 1;
@@ -192,23 +192,19 @@ export class EthtoolSettings implements NicSettings {
     const bit = (1 << (index % 32)) >>> 0;
     view.setUint32(block, bit, true);
     view.setUint32(block + 4, on ? bit : 0, true);
-    const what = `switching n-tuple rules ${on ? 'on' : 'off'}`;
-    const result = this.call(bytes);
-    if (result < 0) return `${what}: ${refusal(result)}`;
-    // Above zero: ETHTOOL_F_UNSUPPORTED or ETHTOOL_F_WISH, remembered but not done.
-    return result === 0 ? undefined : `${what}: the driver keeps it fixed`;
+    return this.write(`switching n-tuple rules ${on ? 'on' : 'off'}`, bytes);
   }
 
   rules(): Answer<RuleList> {
     const count = command(ETHTOOL.GRXCLSRLCNT, RXNFC.SIZE);
-    let result = this.call(count.bytes);
-    if (result < 0) return no('n-tuple rules', result);
+    let errno = this.call(count.bytes);
+    if (errno !== 0) return no('n-tuple rules', errno);
     const room = count.view.getUint32(RXNFC.ruleCount, true);
     const special = count.view.getUint32(RXNFC.data, true);
     const all = command(ETHTOOL.GRXCLSRLALL, RXNFC.SIZE + room * 4);
     all.view.setUint32(RXNFC.ruleCount, room, true);
-    result = this.call(all.bytes);
-    if (result < 0) return no('n-tuple rules', result);
+    errno = this.call(all.bytes);
+    if (errno !== 0) return no('n-tuple rules', errno);
     const found = Math.min(room, all.view.getUint32(RXNFC.ruleCount, true));
     const size = all.view.getUint32(RXNFC.data, true) & ~LOCATION_SPECIAL;
     const rules: Uint8Array[] = [];
@@ -216,8 +212,8 @@ export class EthtoolSettings implements NicSettings {
       const location = all.view.getUint32(RXNFC.locations + i * 4, true);
       const one = command(ETHTOOL.GRXCLSRULE, RXNFC.SIZE);
       one.view.setUint32(RXNFC.rule + FLOW_SPEC.location, location, true);
-      result = this.call(one.bytes);
-      if (result < 0) return no(`n-tuple rule ${location}`, result);
+      errno = this.call(one.bytes);
+      if (errno !== 0) return no(`n-tuple rule ${location}`, errno);
       const rule = one.bytes.slice(RXNFC.rule, RXNFC.rule + FLOW_SPEC.SIZE);
       // Not every driver fills it in.
       new DataView(rule.buffer).setUint32(FLOW_SPEC.location, location, true);
@@ -229,8 +225,8 @@ export class EthtoolSettings implements NicSettings {
   insertRule(rule: Uint8Array): Answer<number> {
     const { bytes, view } = command(ETHTOOL.SRXCLSRLINS, RXNFC.SIZE);
     bytes.set(rule, RXNFC.rule);
-    const result = this.call(bytes);
-    if (result < 0) return no('inserting the n-tuple rule', result);
+    const errno = this.call(bytes);
+    if (errno !== 0) return no('inserting the n-tuple rule', errno);
     return known(view.getUint32(RXNFC.rule + FLOW_SPEC.location, true));
   }
 
@@ -245,26 +241,26 @@ export class EthtoolSettings implements NicSettings {
     if (names.length === 0) return unknown('the driver has no counters of its own');
     const { bytes, view } = command(ETHTOOL.GSTATS, 8 + names.length * 8);
     view.setUint32(4, names.length, true);
-    const result = this.call(bytes);
-    if (result < 0) return no('counters', result);
+    const errno = this.call(bytes);
+    if (errno !== 0) return no('counters', errno);
     return known(names.map((name, i): Counter => [name, Number(view.getBigUint64(8 + i * 8, true))]));
   }
 
   private write(what: string, bytes: Uint8Array): string | undefined {
-    const result = this.call(bytes);
-    return result < 0 ? `${what}: ${refusal(result)}` : undefined;
+    const errno = this.call(bytes);
+    return errno !== 0 ? `${what}: ${refusal(errno)}` : undefined;
   }
 
   /** A set of names; empty where there is none. */
   private strings(set: number): string[] {
     const info = command(ETHTOOL.GSSET_INFO, 20);
     info.view.setBigUint64(8, 1n << BigInt(set), true);
-    if (this.call(info.bytes) < 0 || info.view.getBigUint64(8, true) === 0n) return [];
+    if (this.call(info.bytes) !== 0 || info.view.getBigUint64(8, true) === 0n) return [];
     const count = info.view.getUint32(16, true);
     const { bytes, view } = command(ETHTOOL.GSTRINGS, 12 + count * STRING_SIZE);
     view.setUint32(4, set, true);
     view.setUint32(8, count, true);
-    if (this.call(bytes) < 0) return [];
+    if (this.call(bytes) !== 0) return [];
     return Array.from({ length: count }, (_, i) => {
       const at = 12 + i * STRING_SIZE;
       const text = Buffer.from(bytes.subarray(at, at + STRING_SIZE)).toString('latin1');

@@ -33,14 +33,14 @@ async function counted(guest: Guest, work: () => Promise<unknown>): Promise<numb
 
 /** Sends 16 flows in turn for as long as `work` runs. */
 async function whileFlowing<Result>(guest: Guest, work: () => Promise<Result>): Promise<Result> {
-  let over = false;
+  const sending = { over: false };
   const pump = (async (): Promise<void> => {
-    while (!over) await guest.injector.send(udpFlows({ count: 64, flows: FLOWS }), { gapUs: 3000 });
+    while (!sending.over) await guest.injector.send(udpFlows({ count: 64, flows: FLOWS }), { gapUs: 3000 });
   })();
   try {
     return await work();
   } finally {
-    over = true;
+    sending.over = true;
     await pump;
   }
 }
@@ -114,7 +114,14 @@ describe('steer on igb, which refuses rules', () => {
   it('lasts as long as the command that it is for', async () => {
     const { code, stdout } = await steer(
       guest,
-      ...['udp', '--queue', '1', '--for-this-run', '--', 'sh', '-c', 'ethtool -x eth0; exit 7'],
+      'udp',
+      '--queue',
+      '1',
+      '--for-this-run',
+      '--',
+      'sh',
+      '-c',
+      'ethtool -x eth0; exit 7',
     );
     expect(code).toBe(7);
     expect(

@@ -25,6 +25,7 @@ export function openWatch(nic: Nic, specs: readonly FlowSpec[]): Watching {
       // Packets alone: what interrupts did does not matter here.
       irqs: [],
       irqOnly: false,
+      oneQueue: false,
       queue: undefined,
       cpus: undefined,
       interrupts: false,
