@@ -233,6 +233,10 @@ int BPF_PROG(napi_prep, struct napi_struct *napi)
 		slot->cause.again++;
 		return 0;
 	}
+	/* Where a poll takes its cause at its end, the driver may have completed it and let
+	 * interrupts in again before that: the one before is still to be taken. */
+	if (!rx.start_hooked && (slot->cause.flags & RX_CAUSE_VALID))
+		slot->older = slot->cause;
 	slot->cause.entry = cpu->current.entry;
 	slot->cause.claim = cpu->current.claim;
 	slot->cause.isr = cpu->current.isr;

@@ -46,6 +46,20 @@ static __always_inline void take_from_napi(struct rx_open_poll *poll, struct rx_
 	*(volatile u32 *)&slot->cause.flags = 0;
 }
 
+/* The same at the end of a poll whose packets did not say whose they are (5.10's vmxnet3) and whose
+ * start was not seen: the interrupt that had scheduled it before its first packet. Runs on the
+ * interrupts' CPU or behind them. */
+static __always_inline void take_before_first(struct rx_open_poll *poll, struct rx_napi *slot)
+{
+	if (slot->cause.raise <= poll->first) {
+		take_from_napi(poll, slot);
+	} else if ((slot->older.flags & RX_CAUSE_VALID) && slot->older.raise <= poll->first) {
+		poll->cause = slot->older;
+		poll->flags |= RX_POLL_CAUSED;
+	}
+	slot->older.flags = 0;
+}
+
 /* The same from the interrupts pending on this CPU: the interface must agree, and the queue where
  * both are known. One that came before the last poll of this NAPI began was that poll's, wherever
  * it ran: stale. */
@@ -274,9 +288,8 @@ int BPF_PROG(napi_poll_end, struct napi_struct *napi, int work, int budget)
 		begin(cpu, napi_id, napi->dev->ifindex, 0, 0, 0);
 	/* Its packets did not say whose they are (5.10's vmxnet3) and its start was not seen: the
 	 * interrupt that had scheduled it before its first packet. */
-	else if (rx.prep_hooked && !rx.start_hooked && slot && !cpu->poll.napi_id &&
-		 slot->cause.raise <= cpu->poll.first)
-		take_from_napi(&cpu->poll, slot);
+	else if (rx.prep_hooked && !rx.start_hooked && slot && !cpu->poll.napi_id)
+		take_before_first(&cpu->poll, slot);
 	if (cpu->poll.packets || cpu->poll.lost)
 		write_poll(cpu, id, now, napi, work, budget, slot);
 	if (slot) {

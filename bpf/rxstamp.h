@@ -266,6 +266,7 @@ struct rx_irq_filter {
 /* Per NAPI instance, at napi_id modulo RX_MAX_NAPIS. */
 struct rx_napi {
 	struct rx_cause cause;
+	struct rx_cause older; /* overtaken by `cause`; only where no poll's start is seen */
 	__u64 previous_begin;
 	__u64 previous_end;
 	__u64 empty; /* as in rx_poll */

@@ -150,6 +150,7 @@ static __always_inline struct rx_napi *napi_slot(struct rx_cpu *cpu, u32 napi_id
 		if (slot->napi_id)
 			cpu->loss.napi_evicted++;
 		slot->cause.flags = 0;
+		slot->older.flags = 0;
 		slot->previous_begin = 0;
 		slot->previous_end = 0;
 		slot->empty = 0;

@@ -182,16 +182,17 @@ export const IRQ_FILTER = {
 
 /** Byte offsets in struct rx_napi. */
 export const NAPI = {
-  SIZE: 128,
+  SIZE: 192,
   cause: 0,
-  previousBegin: 48,
-  previousEnd: 56,
-  empty: 64,
-  previousWork: 72,
-  napiId: 76,
-  irq: 80,
-  queue: 84,
-  several: 86,
+  older: 48,
+  previousBegin: 96,
+  previousEnd: 104,
+  empty: 112,
+  previousWork: 120,
+  napiId: 124,
+  irq: 128,
+  queue: 132,
+  several: 134,
 } as const;
 
 /** Byte offsets in struct rx_config. */
