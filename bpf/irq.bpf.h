@@ -203,6 +203,101 @@ int BPF_PROG(isr_exit, int irq, struct irqaction *action, int ret)
 	return 0;
 }
 
+/* Where handlers run in threads (threadirqs, PREEMPT_RT), the hard interrupt only wakes one: its
+ * stamps wait there. Several before the thread runs keep the first one's times. */
+SEC("fentry/__irq_wake_thread")
+int BPF_PROG(irq_wake_thread, struct irq_desc *desc, struct irqaction *action)
+{
+	u32 id;
+	struct rx_cpu *cpu = this_cpu(&id);
+
+	if (!cpu || !cpu->active || cpu->current.irq != desc->irq_data.irq)
+		return 0;
+	struct task_struct___rx *task = action->thread;
+	u32 pid = task ? task->pid : 0;
+	u32 key = pid & (RX_MAX_THREADS - 1);
+	struct rx_thread *thread = bpf_map_lookup_elem(&threads, &key);
+
+	if (!thread || !pid)
+		return 0;
+	if (thread->pid != pid) {
+		thread->next.flags = 0;
+		thread->now.flags = 0;
+		thread->pid = pid;
+	}
+	if (*(volatile u32 *)&thread->next.flags & RX_CAUSE_VALID) {
+		thread->next.again++;
+		return 0;
+	}
+	thread->next = cpu->current;
+	thread->next.again = 0;
+	barrier();
+	*(volatile u32 *)&thread->next.flags = RX_CAUSE_VALID;
+	return 0;
+}
+
+/* The slot of the running thread, if it is an interrupt's that is wanted. */
+static __always_inline struct rx_thread *this_thread(void)
+{
+	u32 pid = bpf_get_current_pid_tgid();
+	u32 key = pid & (RX_MAX_THREADS - 1);
+	struct rx_thread *thread = bpf_map_lookup_elem(&threads, &key);
+
+	return thread && pid && thread->pid == pid ? thread : NULL;
+}
+
+/* The thread takes its interrupt. `isr` is the time at which the driver's handler begins when that
+ * is in the thread, else 0. */
+static __always_inline int run_thread(u64 isr)
+{
+	struct rx_thread *thread = this_thread();
+
+	if (!thread)
+		return 0;
+	thread->now.flags = 0;
+	if (!(*(volatile u32 *)&thread->next.flags & RX_CAUSE_VALID))
+		return 0;
+	thread->now = thread->next;
+	barrier();
+	*(volatile u32 *)&thread->next.flags = 0;
+	if (isr)
+		thread->now.isr = isr;
+	return 0;
+}
+
+/* Forced: what runs here is the handler that the driver wrote for the hard interrupt. */
+SEC("fentry/irq_forced_thread_fn")
+int BPF_PROG(irq_thread_forced)
+{
+	u64 now = bpf_ktime_get_ns();
+
+	return run_thread(now);
+}
+
+/* The driver's own second half; its first one ran in the hard interrupt. */
+SEC("fentry/irq_thread_fn")
+int BPF_PROG(irq_thread_own)
+{
+	return run_thread(0);
+}
+
+/* What the program that schedules a NAPI instance runs for: the hard interrupt of this CPU, or the
+ * one whose thread this is. A softirq on top of the thread runs for neither. */
+static __always_inline struct rx_cause *served(struct rx_cpu *cpu)
+{
+	struct rx_thread *thread;
+
+	if (cpu->active) {
+		if (rx.exit_hooked || in_hardirq())
+			return &cpu->current;
+		cpu->active = 0;
+	}
+	if (!rx.irq_threads || (!rx.exit_hooked && in_hardirq()) || in_softirq(cpu))
+		return NULL;
+	thread = this_thread();
+	return thread && (thread->now.flags & RX_CAUSE_VALID) ? &thread->now : NULL;
+}
+
 /* The handler schedules a NAPI instance: from here the interrupt belongs to it. Also when it was
  * scheduled already (napi_schedule_prep then returns false and sets NAPIF_STATE_MISSED): the next
  * poll is then this interrupt's. */
@@ -213,12 +308,12 @@ int BPF_PROG(napi_prep, struct napi_struct *napi)
 	u32 id;
 	struct rx_cpu *cpu = this_cpu(&id);
 
-	if (!cpu || !cpu->active)
+	if (!cpu || (!rx.irq_threads && !cpu->active))
 		return 0;
-	if (!rx.exit_hooked && !in_hardirq()) {
-		cpu->active = 0;
+	struct rx_cause *cause = served(cpu);
+
+	if (!cause)
 		return 0;
-	}
 	struct rx_napi *slot = napi_slot(cpu, napi->napi_id);
 
 	if (!slot)
@@ -226,7 +321,7 @@ int BPF_PROG(napi_prep, struct napi_struct *napi)
 	u32 scheduled = napi->state & 1; /* NAPIF_STATE_SCHED */
 
 	cpu->scheduled = slot->napi_id;
-	slot->irq = cpu->current.irq;
+	slot->irq = cause->irq;
 	/* A cause that waits while nothing was scheduled is stale (the NAPI was disabled
 	 * meanwhile): replaced. */
 	if (scheduled && (slot->cause.flags & RX_CAUSE_VALID)) {
@@ -237,14 +332,14 @@ int BPF_PROG(napi_prep, struct napi_struct *napi)
 	 * interrupts in again before that: the one before is still to be taken. */
 	if (!rx.start_hooked && (slot->cause.flags & RX_CAUSE_VALID))
 		slot->older = slot->cause;
-	slot->cause.entry = cpu->current.entry;
-	slot->cause.claim = cpu->current.claim;
-	slot->cause.isr = cpu->current.isr;
+	slot->cause.entry = cause->entry;
+	slot->cause.claim = cause->claim;
+	slot->cause.isr = cause->isr;
 	slot->cause.raise = now;
-	slot->cause.irq = cpu->current.irq;
-	slot->cause.vector = cpu->current.vector;
-	slot->cause.cpu = cpu->current.cpu;
-	slot->cause.again = 0;
+	slot->cause.irq = cause->irq;
+	slot->cause.vector = cause->vector;
+	slot->cause.cpu = cause->cpu;
+	slot->cause.again = cause->again;
 	barrier();
 	*(volatile u32 *)&slot->cause.flags = RX_CAUSE_VALID | (scheduled ? RX_CAUSE_MISSED : 0);
 	return 0;

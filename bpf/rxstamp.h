@@ -21,6 +21,7 @@
 #define RX_MAX_IRQS 4096
 #define RX_MAX_NAPIS 1024
 #define RX_PENDING 4
+#define RX_MAX_THREADS 1024
 
 enum rx_kind {
 	RX_PACKET = 1, /* a packet at the driver stage */
@@ -262,6 +263,15 @@ struct rx_irq_filter {
 	__u32 queue; /* receive queue + 1, 0: unknown */
 	__u32 pad;
 };
+
+/* Per thread of a wanted interrupt, at its pid modulo RX_MAX_THREADS. By thread and not by CPU: a
+ * thread may be preempted, and move. */
+struct rx_thread {
+	struct rx_cause next; /* its hard interrupt, until the thread takes it */
+	struct rx_cause now;  /* what it runs for */
+	__u32 pid;
+	__u32 pad;
+} __attribute__((aligned(64)));
 
 /* Per NAPI instance, at napi_id modulo RX_MAX_NAPIS. */
 struct rx_napi {

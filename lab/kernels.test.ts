@@ -19,6 +19,7 @@ const OFFERED = [
 describe('newestImage', () => {
   it.each([
     ['6.12', 'linux-image-6.12.117+deb12-amd64'],
+    ['6.12-rt', 'linux-image-6.12.118+deb12-rt-amd64'],
     ['6.1', 'linux-image-6.1.0-56-amd64'],
     ['7', 'linux-image-7.3.4+deb13-amd64'],
     ['5.10', undefined],

@@ -7,7 +7,7 @@ export interface Kernel {
   readonly name: string;
   /** Debian suites that carry it, any of them. */
   readonly suites: readonly string[];
-  /** Matches the image package: the plain flavour, not cloud, rt, dbg or unsigned. */
+  /** Matches the image package: the plain flavour, or the real-time one; not cloud, dbg or unsigned. */
   readonly image: RegExp;
 }
 
@@ -19,6 +19,12 @@ export const KERNELS: readonly Kernel[] = [
     name: '6.12',
     suites: ['bookworm-backports', 'bookworm-security'],
     image: /^linux-image-6\.12\.[\d.]+\+deb12[\d.]*-amd64$/,
+  },
+  {
+    // PREEMPT_RT: interrupt handlers and softirqs run in threads.
+    name: '6.12-rt',
+    suites: ['bookworm-backports', 'bookworm-security'],
+    image: /^linux-image-6\.12\.[\d.]+\+deb12[\d.]*-rt-amd64$/,
   },
   { name: '6.18', suites: ['trixie-backports'], image: /^linux-image-6\.18\.[\d.]+\+deb13[\d.]*-amd64$/ },
   { name: '7', suites: ['trixie-backports'], image: /^linux-image-7\.[\d.]+\+deb13[\d.]*-amd64$/ },

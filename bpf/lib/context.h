@@ -42,13 +42,15 @@ static __always_inline int in_hardirq(void)
 
 #define SOFTIRQ_OFFSET 0x100 /* set while a softirq runs; local_bh_disable adds twice as much */
 
+/* PREEMPT_RT counts softirqs in the task: 8b1c04acad08 "softirq: Make softirq control and
+ * processing RT aware". */
+#define SOFTIRQS_BY_TASK bpf_core_field_exists(((struct task_struct___rx *)0)->softirq_disable_cnt)
+
 /* True when the softirq stamp of this CPU is about the code that runs now: threaded NAPI and busy
  * polling run with softirqs disabled, not in one. */
 static __always_inline int serving_softirq(void)
 {
-	/* PREEMPT_RT counts softirqs in the task: 8b1c04acad08 "softirq: Make softirq control and
-	 * processing RT aware". */
-	if (bpf_core_field_exists(((struct task_struct___rx *)0)->softirq_disable_cnt))
+	if (SOFTIRQS_BY_TASK)
 		return CURRENT(softirq_disable_cnt) & SOFTIRQ_OFFSET;
 	if (&pcpu_hot) {
 		const struct pcpu_hot *hot = bpf_this_cpu_ptr(&pcpu_hot);
@@ -58,6 +60,12 @@ static __always_inline int serving_softirq(void)
 	if (&__preempt_count)
 		return *(const int *)bpf_this_cpu_ptr(&__preempt_count) & SOFTIRQ_OFFSET;
 	return 1;
+}
+
+/* The same also where the preempt count cannot be read: then by both ends of the softirq. */
+static __always_inline int in_softirq(const struct rx_cpu *cpu)
+{
+	return rx.softirq_exit_hooked && !SOFTIRQS_BY_TASK ? cpu->softirq != 0 : serving_softirq();
 }
 
 /* The IRQ behind a vector of this CPU, 0 when there is none. Vectors are per CPU and move with the

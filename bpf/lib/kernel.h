@@ -87,10 +87,12 @@ struct napi_struct {
 
 struct task_struct___rx {
 	unsigned int flags;
+	int pid;
 	int softirq_disable_cnt; /* PREEMPT_RT only: the softirq part of the preempt count */
 };
 
 struct irqaction {
+	struct task_struct___rx *thread;
 	unsigned int irq;
 };
 

@@ -58,6 +58,13 @@ struct {
 	__type(value, struct rx_napi);
 } napis SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, RX_MAX_THREADS);
+	__type(key, u32);
+	__type(value, struct rx_thread);
+} threads SEC(".maps");
+
 /* Written before loading: the verifier then drops what is off. */
 const volatile struct rx_config rx = {.chunks_per_ring = 1, .possible_cpus = 1};
 

@@ -2,6 +2,7 @@
 import { RxError } from '../../base/errors.js';
 import { type EbpfOptions, type WantedIrq, canCompare } from '../../method/ebpf/session.js';
 import type { Nic, NicIrq } from '../../nic/nic.js';
+import { runInThreads } from '../../nic/irq-threads.js';
 import { defaultRouteInterface, irqsOfQueue, nicOfIrq, resolveNic } from '../../nic/resolve.js';
 import { possibleCpuCount } from '../../sys/cpus.js';
 import type { TraceOptions } from './options.js';
@@ -131,6 +132,7 @@ export function resolveTarget(options: TraceOptions): Target {
         irqs: owners.flatMap(({ nic, irq }) => wanted(nic, [irq])),
         irqOnly: true,
         oneQueue: nics.every(oneQueueEach),
+        irqThreads: runInThreads(owners.map(({ irq }) => irq.irq)),
         queue: options.queue,
       },
     };
@@ -154,6 +156,7 @@ export function resolveTarget(options: TraceOptions): Target {
       irqs: wanted(nic, ofQueue.length > 0 ? ofQueue : all),
       irqOnly: ofQueue.length > 0,
       oneQueue: oneQueueEach(nic),
+      irqThreads: runInThreads(all.map(({ irq }) => irq)),
       queue: options.queue,
     },
   };

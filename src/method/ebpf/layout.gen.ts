@@ -195,6 +195,15 @@ export const NAPI = {
   several: 134,
 } as const;
 
+/** Byte offsets in struct rx_thread. */
+export const THREAD = {
+  SIZE: 128,
+  next: 0,
+  now: 48,
+  pid: 96,
+  pad: 100,
+} as const;
+
 /** Byte offsets in struct rx_config. */
 export const CONFIG = {
   SIZE: 96,
@@ -277,4 +286,5 @@ export const LIMITS = {
   MAX_IRQS: 4096,
   MAX_NAPIS: 1024,
   PENDING: 4,
+  MAX_THREADS: 1024,
 } as const;

@@ -17,6 +17,7 @@ const request = (change: Partial<PlanRequest> = {}): PlanRequest => ({
   until: 'driver',
   hasIrqs: true,
   interrupts: false,
+  irqThreads: false,
   ...change,
 });
 const sorted = (chosen: Plan): string[] => [...chosen.programs].sort();
@@ -71,6 +72,41 @@ describe('a full kernel', () => {
   it('stamps the stack only when asked', () => {
     expect(plan(request({ until: 'stack' }), all, true).programs).toContain('stack_core');
     expect(chosen.programs).not.toContain('stack_core');
+  });
+});
+
+describe('a machine that handles interrupts in threads', () => {
+  const THREADS = ['irq_thread_forced', 'irq_thread_own', 'irq_wake_thread'];
+
+  it('follows them from the hard interrupt through its thread', () => {
+    const chosen = plan(request({ irqThreads: true }), all, true);
+    expect(chosen.threadsHooked).toBe(true);
+    expect(chosen.programs).toEqual(expect.arrayContaining(THREADS));
+    // Before the poll's end: an interrupt that was not followed must not make a poll look causeless.
+    expect(chosen.programs.indexOf('irq_wake_thread')).toBeLessThan(chosen.programs.indexOf('napi_poll_end'));
+  });
+
+  it('is not followed where a hook is missing, and nowhere else', () => {
+    for (const probe of [restricted, without('__irq_wake_thread'), without('irq_forced_thread_fn')]) {
+      const chosen = plan(request({ irqThreads: true }), probe, true);
+      expect(chosen.threadsHooked).toBe(false);
+      for (const program of THREADS) expect(chosen.programs).not.toContain(program);
+    }
+    expect(plan(request(), all, true).threadsHooked).toBe(false);
+  });
+});
+
+describe('where a poll runs', () => {
+  it('is told by the preempt count at its start, else by both ends of the softirq', () => {
+    expect(plan(request({ until: 'entry' }), all, true).softirqExitHooked).toBe(false);
+    for (const [probe, preempt] of [
+      [without('__napi_poll'), true],
+      [all, false],
+    ] as const) {
+      const chosen = plan(request({ until: 'entry' }), probe, preempt);
+      expect(chosen.softirqExitHooked).toBe(true);
+      expect(chosen.programs).toEqual(expect.arrayContaining(['softirq_entry', 'softirq_exit']));
+    }
   });
 });
 

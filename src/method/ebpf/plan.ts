@@ -32,12 +32,21 @@ export interface Plan {
   readonly softirqExitHooked: boolean;
   /** Every poll's start is seen, but for busy polls. */
   readonly startHooked: boolean;
+  /** The way from a hard interrupt through its thread to NAPI is followed. */
+  readonly threadsHooked: boolean;
 }
 
 const EXIT: Hook = { kind: 'tp_btf', target: 'irq_handler_exit', program: 'isr_exit' };
 const SOFTIRQ_ENTRY: Hook = { kind: 'tp_btf', target: 'softirq_entry', program: 'softirq_entry' };
 const SOFTIRQ_EXIT: Hook = { kind: 'tp_btf', target: 'softirq_exit', program: 'softirq_exit' };
+const THREADS: readonly Hook[] = [
+  { kind: 'fentry', target: '__irq_wake_thread', program: 'irq_wake_thread' },
+  { kind: 'fentry', target: 'irq_forced_thread_fn', program: 'irq_thread_forced' },
+  { kind: 'fentry', target: 'irq_thread_fn', program: 'irq_thread_own' },
+];
 const CLOSE: Hook = { kind: 'tp_btf', target: 'napi_poll', program: 'napi_poll_end' };
+
+const NO_POLLS = { softirqExitHooked: false, startHooked: false, threadsHooked: false };
 
 interface Chosen {
   readonly way: Way | undefined;
@@ -144,7 +153,7 @@ export function plan(request: PlanRequest, probe: HookProbe, hasPreemptCount: bo
   }
   if (!request.hasIrqs) {
     const none = { entryHooked: false, prepHooked: false, exitHooked: false };
-    return { programs: perPacket, ways, ...none, softirqExitHooked: false, startHooked: false };
+    return { programs: perPacket, ways, ...none, ...NO_POLLS };
   }
   // Without a hook on NAPI scheduling the handler's entry is what is remembered.
   if (!prepHooked || !entryHooked) rungs.add('isr_entry');
@@ -155,8 +164,20 @@ export function plan(request: PlanRequest, probe: HookProbe, hasPreemptCount: bo
   // ends of the softirq.
   const softirqExitHooked = !(startHooked && hasPreemptCount) && probe(SOFTIRQ_ENTRY).possible !== 'no';
   if (softirqExitHooked) rungs.add(SOFTIRQ_ENTRY.program).add(SOFTIRQ_EXIT.program);
+  const threadsHooked =
+    request.irqThreads && prepHooked && entryHooked && THREADS.every((hook) => probe(hook).possible !== 'no');
+  if (threadsHooked) for (const { program } of THREADS) rungs.add(program);
   // After the rungs: the first poll whose end is seen is the last one whose interrupt may have been missed.
   rungs.add(CLOSE.program);
   const programs = [...rungs, ...perPacket];
-  return { programs, ways, entryHooked, prepHooked, exitHooked, softirqExitHooked, startHooked };
+  return {
+    programs,
+    ways,
+    entryHooked,
+    prepHooked,
+    exitHooked,
+    softirqExitHooked,
+    startHooked,
+    threadsHooked,
+  };
 }

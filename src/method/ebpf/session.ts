@@ -39,6 +39,8 @@ export interface EbpfOptions {
   readonly irqOnly: boolean;
   /** True where no interrupt, and so no NAPI instance, serves more than one receive queue. */
   readonly oneQueue: boolean;
+  /** Some of `irqs` have a thread that runs their handler or its second half. */
+  readonly irqThreads: boolean;
   readonly queue: number | undefined;
   readonly cpus: readonly number[] | undefined;
   readonly interrupts: boolean;
@@ -287,6 +289,7 @@ function configure(rodata: DataView, options: EbpfOptions, chosen: Plan, cpus: n
   set(CONFIG.exitHooked, chosen.exitHooked);
   set(CONFIG.softirqExitHooked, chosen.softirqExitHooked);
   set(CONFIG.startHooked, chosen.startHooked);
+  set(CONFIG.irqThreads, chosen.threadsHooked);
   set(CONFIG.oneQueue, options.oneQueue);
   set(CONFIG.interrupts, options.interrupts);
   set(CONFIG.hardware, options.hardware?.clock !== undefined);

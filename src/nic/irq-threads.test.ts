@@ -1,0 +1,50 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { kernelFiles } from '../sys/files.js';
+import { forcedThreads, runInThreads, threadedIrqs } from './irq-threads.js';
+
+const folders: string[] = [];
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
+});
+
+/** A folder with these files, as a kernel's. */
+function files(content: Readonly<Record<string, string>>) {
+  const root = mkdtempSync(join(tmpdir(), 'rxstamp-files-'));
+  folders.push(root);
+  for (const [path, text] of Object.entries(content)) {
+    mkdirSync(join(root, dirname(path)), { recursive: true });
+    writeFileSync(join(root, path), `${text}\n`);
+  }
+  return kernelFiles(root);
+}
+
+const THREADS = {
+  'proc/9/comm': 'irq/9-acpi',
+  'proc/77/comm': 'irq/31-eth0-rx-',
+  'proc/78/comm': 'ksoftirqd/0',
+  'proc/80/comm': 'irqbalance',
+  'proc/self/comm': 'irq/55-not-a-pid',
+  'proc/cmdline': 'console=ttyS0 quiet',
+};
+
+describe('interrupts in threads', () => {
+  it('are the ones that have a thread', () => {
+    expect([...threadedIrqs(files(THREADS))].sort()).toEqual([31, 9]);
+    expect(runInThreads([30, 31], files(THREADS))).toBe(true);
+    expect(runInThreads([30, 55], files(THREADS))).toBe(false);
+    expect(runInThreads([], files(THREADS))).toBe(false);
+  });
+
+  it('are all of them on PREEMPT_RT and with threadirqs, even where threads cannot be seen', () => {
+    expect(forcedThreads(files({ 'sys/kernel/realtime': '1' }))).toBe(true);
+    expect(
+      forcedThreads(files({ 'sys/kernel/realtime': '0', 'proc/cmdline': 'nothreadirqs x=threadirqs' })),
+    ).toBe(false);
+    const forced = files({ 'proc/cmdline': 'quiet threadirqs' });
+    expect(runInThreads([5], forced)).toBe(true);
+    expect(runInThreads([], forced)).toBe(false);
+  });
+});
