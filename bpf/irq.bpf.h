@@ -211,7 +211,8 @@ int BPF_PROG(irq_wake_thread, struct irq_desc *desc, struct irqaction *action)
 	u32 id;
 	struct rx_cpu *cpu = this_cpu(&id);
 
-	if (!cpu || !cpu->active || cpu->current.irq != desc->irq_data.irq)
+	/* The handler's exit comes before: where it is hooked, it has ended the interrupt. */
+	if (!cpu || (!rx.exit_hooked && !cpu->active) || cpu->current.irq != desc->irq_data.irq)
 		return 0;
 	struct task_struct___rx *task = action->thread;
 	u32 pid = task ? task->pid : 0;

@@ -215,6 +215,7 @@ describe('any kernel', () => {
     until: fc.constantFrom(...STAGE_NAMES),
     hasIrqs: fc.boolean(),
     interrupts: fc.boolean(),
+    irqThreads: fc.boolean(),
     hardware: fc.constantFrom(undefined, { hook: 'NIC', reasons: [] }, { hook: undefined, reasons: ['off'] }),
   });
 

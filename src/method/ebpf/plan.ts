@@ -17,6 +17,8 @@ export interface PlanRequest {
   readonly hasIrqs: boolean;
   /** One record per interrupt. */
   readonly interrupts: boolean;
+  /** Handlers run in threads (threadirqs, PREEMPT_RT), or one of the interrupts has a thread. */
+  readonly irqThreads: boolean;
   /** How the NIC's own stamps are read, or why not; undefined: the NIC has none. */
   readonly hardware?: Omit<StageWay, 'stage'> | undefined;
 }
@@ -120,8 +122,7 @@ function planInterrupts(request: PlanRequest, probe: HookProbe): Plan {
     entryHooked,
     prepHooked,
     exitHooked,
-    softirqExitHooked: false,
-    startHooked: false,
+    ...NO_POLLS,
   };
 }
 
