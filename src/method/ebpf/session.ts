@@ -40,7 +40,7 @@ export interface EbpfOptions {
   /** True where no interrupt, and so no NAPI instance, serves more than one receive queue. */
   readonly oneQueue: boolean;
   /** Some of `irqs` have a thread that runs their handler or its second half. */
-  readonly irqThreads: boolean;
+  readonly irqThreads?: boolean;
   readonly queue: number | undefined;
   readonly cpus: readonly number[] | undefined;
   readonly interrupts: boolean;
@@ -250,7 +250,12 @@ function decide(options: EbpfOptions): { chosen: Plan; castHeaders: boolean } {
         hint: 'use a kernel built with CONFIG_DEBUG_INFO_BTF=y (Debian has it since 5.10)',
       });
     }
-    const request = { ...options, hardware: options.hardware?.way, hasIrqs: options.irqs.length > 0 };
+    const request = {
+      ...options,
+      irqThreads: options.irqThreads === true,
+      hardware: options.hardware?.way,
+      hasIrqs: options.irqs.length > 0,
+    };
     const hasPreemptCount = door.hasVariable('pcpu_hot') || door.hasVariable('__preempt_count');
     const chosen = plan(request, hookProbe(door), hasPreemptCount);
     const missing = chosen.ways.find((way) => way.stage === 'driver' && way.hook === undefined);
