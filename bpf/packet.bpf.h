@@ -143,6 +143,11 @@ static __always_inline int packet(struct sk_buff *skb, u64 now, u32 flags, enum 
 	}
 	if (!admitted(cpu, now) || !ring_enter(cpu))
 		return 0;
+	if (rx.filter && !matches(skb, id)) {
+		cpu->filtered.unmatched++;
+		ring_leave(cpu);
+		return 0;
+	}
 	struct rx_packet *record = ring_reserve(id, cpu->head, &cpu->tail_seen, sizeof(*record),
 						rx.has_irqs ? sizeof(struct rx_poll) : 0);
 

@@ -16,6 +16,7 @@
 #include "lib/context.h"
 #include "irq.bpf.h"
 #include "poll.bpf.h"
+#include "filter.bpf.h"
 #include "packet.bpf.h"
 
 char LICENSE[] SEC("license")

@@ -18,6 +18,11 @@
 #define RX_HEADER_BYTES 48
 #define RX_SHORT_HEADER_BYTES 24
 
+/* Bytes that a filter expression can look at: a whole frame of the standard size. */
+#define RX_FILTER_BYTES 1536
+/* Instructions that it can take. */
+#define RX_SLOT_INSTRUCTIONS 4096
+
 #define RX_MAX_IRQS 4096
 #define RX_MAX_NAPIS 1024
 #define RX_PENDING 4
@@ -173,9 +178,12 @@ struct rx_config {
 	__u32 slow_from; /* enum rx_stamp: only packets that took longer than slow_ns from here */
 	__u32 slow_to;	 /* to here; 0: all */
 	__u64 slow_ns;
-	__u32 start_hooked; /* napi_poll_start sees every poll but the busy ones */
-	__u32 irq_threads;  /* interrupts of the interface are handled in threads */
-	__u32 one_queue;    /* no NAPI instance serves more than one receive queue */
+	__u32 start_hooked;    /* napi_poll_start sees every poll but the busy ones */
+	__u32 irq_threads;     /* interrupts of the interface are handled in threads */
+	__u32 one_queue;       /* no NAPI instance serves more than one receive queue */
+	__u32 filter;	       /* a filter was written into rx_filter (bpf/lib/slot.h) */
+	__u32 filter_ethernet; /* it begins at the Ethernet header, else at the network header */
+	__u32 filter_bytes;    /* how many bytes it looks at, at most RX_FILTER_BYTES */
 };
 
 /* Losses per CPU, by cause. Read in place by the reader. */
@@ -194,6 +202,7 @@ struct rx_loss {
 struct rx_filtered {
 	__u64 faster;	 /* not slower than rx_config.slow_ns */
 	__u64 unstamped; /* lack a stamp that slow_from or slow_to names */
+	__u64 unmatched; /* the expression says no */
 };
 
 /* The poll that is open on a CPU. */

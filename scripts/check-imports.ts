@@ -10,6 +10,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'src/sys': ['src/base'],
   'src/nic': ['src/base', 'src/sys'],
   'src/feature': ['src/base', 'src/stages.ts', 'src/sys', 'src/nic'],
+  'src/filter': ['src/base'],
   'src/record': ['src/base', 'src/stages.ts'],
   'src/method': ['src/base', 'src/stages.ts', 'src/sys', 'src/nic', 'src/feature', 'src/record'],
   'src/packet': ['src/base', 'src/stages.ts', 'src/record'],

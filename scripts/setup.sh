@@ -56,6 +56,7 @@ export PATH
 have_clang || want clang
 have_file /usr/include/bpf/bpf_helpers.h || want libbpf-dev
 have_file /usr/lib/*/libbpf.so.1 /usr/lib64/libbpf.so.1 /usr/lib/libbpf.so.1 || want libbpf1
+have_file /usr/lib/*/libpcap.so.0.8 /usr/lib64/libpcap.so.1 /usr/lib/libpcap.so.1 || want libpcap0.8
 have bpftool || want bpftool
 have ip || want iproute2
 have ethtool || want ethtool
@@ -72,6 +73,7 @@ if [ "$tests" = 1 ]; then
 	have clang-format-14 || want clang-format-14
 	have sysctl || want procps
 	have cpio || want cpio
+	have tcpdump || want tcpdump
 fi
 if [ "$bench" = 1 ]; then
 	have perf || want linux-perf

@@ -26,7 +26,7 @@ function copyRecords(session: EbpfSession): Uint32Array[] {
   return records;
 }
 
-const options = readOptions(process.argv[2], {
+const options = readOptions(process.argv.slice(2, 3), {
   until: 'driver',
   clock: 'mono',
   format: 'times',

@@ -58,10 +58,13 @@ struct sk_buff {
 	__u16 queue_mapping;
 	__u32 hash;
 	__be16 protocol;
+	__u8 vlan_present : 1; /* until 6.1 */
+	__be16 vlan_proto;
 	__u16 vlan_tci;
+	__u16 mac_header;
+	unsigned char *head;
 	unsigned int napi_id;
 	unsigned char *data;
-	unsigned char *head;
 	unsigned int end; /* 64-bit kernels: an offset from head */
 };
 

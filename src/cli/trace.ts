@@ -6,8 +6,12 @@ export function addTrace(root: Command): void {
   root
     .command('trace')
     .description('print when each received packet arrived, live')
-    .argument('[interface]', 'interface; the one with the default route when neither it nor --irq is given')
-    .option('-i, --interface <name>', 'the same as the argument')
+    .argument(
+      '[words...]',
+      'interface, if one of that name exists (else the one with the default route), then a filter expression as in tcpdump: udp port 53',
+    )
+    .option('-i, --interface <name>', 'interface; all words are then the filter expression')
+    .option('-F, --filter-file <file>', 'read the filter expression from a file')
     .option(
       '--irq <list>',
       'only packets that these interrupts brought: 25 or 25,26 (filtered in the kernel)',
@@ -55,13 +59,14 @@ Data goes to stdout, everything else to stderr. Exit: 0 done, 1 failure, 2 usage
 
   rxstamp trace eth0                       every packet of eth0, its interrupt and its stages
   rxstamp trace --irq 25 --format times    t1, t2, t3, t4… of the packets that IRQ 25 brought
+  rxstamp trace eth0 udp port 53           what a pcap-filter(7) expression lets through, filtered in the kernel
   rxstamp trace eth0 --until stack -c 100  100 packets, up to the protocol stack
   rxstamp trace eth0 --slower-than isr..driver=50us
                                            packets that were late at the driver
   rxstamp trace eth0 --pid 812             packets that process 812 reads, each with its way to the reader`,
     )
-    .action(async (name: string | undefined, options: Record<string, string | boolean | undefined>) => {
+    .action(async (words: string[], options: Record<string, string | boolean | undefined>) => {
       const { runTrace } = await import('./trace/run.js');
-      process.exitCode = await runTrace(name, options);
+      process.exitCode = await runTrace(words, options);
     });
 }

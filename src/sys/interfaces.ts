@@ -50,6 +50,21 @@ export function interfaceFacts(name: string, files: KernelFiles = HOST): Interfa
   };
 }
 
+/** Interface types (include/uapi/linux/if_arp.h) whose packets begin with an Ethernet header. */
+const ARPHRD_ETHERNET = [1 /* ether */, 772 /* loopback */];
+/** And those whose packets begin with the IP header. */
+const ARPHRD_IP = [
+  512 /* ppp */, 519 /* rawip */, 768 /* tunnel */, 769 /* tunnel6 */, 776 /* sit */, 778 /* ipgre */,
+  823 /* ip6gre */, 65534 /* none: tun, wireguard */,
+];
+
+/** How received packets of an interface begin; undefined for other kinds and for none of that name. */
+export function linkTypeOf(name: string, files: KernelFiles = HOST): 'ethernet' | 'raw' | undefined {
+  const type = Number(files.text(`${NET}/${name}/type`));
+  if (ARPHRD_ETHERNET.includes(type)) return 'ethernet';
+  return ARPHRD_IP.includes(type) ? 'raw' : undefined;
+}
+
 /**
  * The bus device whose interrupts serve a network device, and their numbers. A virtio device has none of its own:
  * they belong to the PCI function it sits on. No other bus is climbed: above a USB NIC lies a host controller, and

@@ -118,6 +118,7 @@ export interface Line {
   readonly lost: number;
   readonly interrupts: number;
   readonly stages: Readonly<Record<string, number>>;
+  readonly flow: { readonly sourcePort?: number; readonly destinationPort?: number };
 }
 
 /** Parses NDJSON; every line must be whole. */

@@ -11,11 +11,9 @@ function read(...words: string[]): TraceOptions {
   addTrace(root);
   const command = root.commands[0]!;
   let options: TraceOptions | undefined;
-  command
-    .exitOverride()
-    .action((name: string | undefined, raw: Record<string, string | boolean | undefined>) => {
-      options = readOptions(name, raw);
-    });
+  command.exitOverride().action((positional: string[], raw: Record<string, string | boolean | undefined>) => {
+    options = readOptions(positional, raw, (name) => ['eth0', 'eth1', 'ip'].includes(name));
+  });
   root.parse(['node', 'rxstamp', 'trace', ...words]);
   return options!;
 }
@@ -33,6 +31,8 @@ describe('the options of trace', () => {
   it('default to every packet of the default route, up to the driver stage, as text', () => {
     expect(read()).toEqual({
       interface: undefined,
+      expression: undefined,
+      guessed: false,
       irqs: undefined,
       queue: undefined,
       cpus: undefined,
@@ -54,6 +54,8 @@ describe('the options of trace', () => {
     const words = 'eth0 --irq 25,27-28 --queue 3 --cpu 0,2-3 -c 5 --duration 1.5s --until stack --clock tai';
     expect(read(...words.split(' '), '--format', 'csv', '--interrupts', '--buffer', '100KiB')).toEqual({
       interface: 'eth0',
+      expression: undefined,
+      guessed: false,
       irqs: [25, 27, 28],
       queue: 3,
       cpus: [0, 2, 3],
@@ -115,6 +117,20 @@ describe('the options of trace', () => {
     expect(refusal('eth0', '-i', 'eth1')).toMatch(
       /^RXS_USAGE: choosing an interface eth0, eth1: two different/,
     );
+  });
+
+  it('take a filter expression behind the interface, and none with --interrupts', () => {
+    const words = (...list: string[]) => [read(...list).interface, read(...list).expression];
+    expect(words('eth0', 'udp', 'port', '53', '-c', '5')).toEqual(['eth0', 'udp port 53']);
+    expect(words('-i', 'eth0', 'ip', 'or', 'arp')).toEqual(['eth0', 'ip or arp']);
+    expect(words('not', 'tcp')).toEqual([undefined, 'not tcp']);
+    expect(refusal('eth0', 'udp', '--interrupts')).toMatch(
+      /^RXS_USAGE: filtering with "udp": .*--interrupts shows interrupts\. hint: /,
+    );
+    expect(refusal('eth0', 'udp', '-F', '/dev/null')).toMatch(
+      /^RXS_USAGE: .*"udp": there is one in -F as well/,
+    );
+    expect(words('eth0', '-F', '/dev/null')).toEqual(['eth0', undefined]);
   });
 
   it('round the ring up to a power of two, within its limits', () => {

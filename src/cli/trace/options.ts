@@ -4,11 +4,17 @@ import { parseCount, parseDuration, parseNumberList, parseSize } from '../../bas
 import type { FormatName } from '../../report/format/index.js';
 import type { SlowerThan } from '../../packet/selection.js';
 import { STAGE_NAMES, type StageName, isStage, stageIndex } from '../../stages.js';
+import { interfaceNames } from '../../sys/interfaces.js';
 import type { ClockName } from '../../sys/libc.js';
+import { expressionOf, splitWords } from './expression.js';
 
 /** What `trace` was asked for. */
 export interface TraceOptions {
   readonly interface: string | undefined;
+  /** pcap-filter expression. */
+  readonly expression: string | undefined;
+  /** Its first word could have been meant as the interface. */
+  readonly guessed: boolean;
   readonly irqs: readonly number[] | undefined;
   readonly queue: number | undefined;
   readonly cpus: readonly number[] | undefined;
@@ -126,21 +132,17 @@ function untilOf(asked: StageName | undefined, needs: readonly (readonly [string
 type Raw = Readonly<Record<string, string | boolean | undefined>>;
 
 /** Reads the options; commander has checked the choices. @throws RxError RXS_USAGE */
-export function readOptions(argument: string | undefined, raw: Raw): TraceOptions {
+export function readOptions(
+  positional: readonly string[],
+  raw: Raw,
+  exists: (name: string) => boolean = (name) => interfaceNames().includes(name),
+): TraceOptions {
   const text = (key: string): string | undefined => raw[key] as string | undefined;
   const optional = <T>(key: string, read: (value: string, option: string) => T): T | undefined => {
     const value = text(key.replace(/-[a-z]/g, ([, letter = '']) => letter.toUpperCase()));
     return value === undefined ? undefined : read(value, `--${key}`);
   };
-  const named = text('interface');
-  if (argument !== undefined && named !== undefined && argument !== named) {
-    throw new RxError('RXS_USAGE', {
-      doing: 'choosing an interface',
-      subject: `${argument}, ${named}`,
-      why: 'two different ones were given',
-      hint: 'give one, as argument or with -i',
-    });
-  }
+  const words = splitWords(positional, text('interface'), exists);
   const queue = optional('queue', parseNumberList);
   if (queue !== undefined && queue.length !== 1) {
     throw new RxError('RXS_USAGE', {
@@ -166,7 +168,9 @@ export function readOptions(argument: string | undefined, raw: Raw): TraceOption
   if (slower?.to !== undefined) needs.push(['--slower-than', slower.to]);
   if (pids !== undefined) needs.push(['--pid', stageOf(READER_STAGE, READER_STAGE)]);
   return {
-    interface: argument ?? named,
+    interface: words.interface,
+    expression: expressionOf(words, text('filterFile'), interrupts),
+    guessed: words.guessed,
     irqs: optional('irq', parseNumberList),
     queue: queue?.[0],
     cpus: optional('cpu', parseNumberList),

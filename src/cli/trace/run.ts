@@ -30,10 +30,10 @@ const QUIET_MS = 20;
 
 /** Runs a trace. @returns the exit code: 3 when events were lost */
 export async function runTrace(
-  argument: string | undefined,
+  words: readonly string[],
   raw: Readonly<Record<string, string | boolean | undefined>>,
 ): Promise<number> {
-  const options = readOptions(argument, raw);
+  const options = readOptions(words, raw);
   const target = resolveTarget(options);
   checkPrivileges();
   checkProcesses(options.pids);
@@ -182,6 +182,7 @@ class Trace {
 
   private finish(): void {
     const { stopped } = this.selection;
+    stopped.expression += this.session.filtered('unmatched');
     stopped.faster += this.session.filtered('faster');
     stopped.unstamped += this.session.filtered('unstamped');
     this.summary.unmatchedStages = this.joiner.unmatchedStages;
@@ -202,7 +203,7 @@ function traceMeta(
   session: EbpfSession,
   clockError: number,
 ): TraceMeta {
-  const { irqs, queue, cpus, count, durationNs, interrupts, slower, pids } = options;
+  const { irqs, queue, cpus, expression, count, durationNs, interrupts, slower, pids } = options;
   return {
     version: version(),
     kernel: kernelRelease(),
@@ -214,7 +215,7 @@ function traceMeta(
     until: options.until,
     ways: session.ways,
     ringBytesPerCpu: target.ebpf.ringBytes,
-    filter: { irqs, queue, cpus, count, durationNs, interrupts, slower, pids },
+    filter: { expression, irqs, queue, cpus, count, durationNs, interrupts, slower, pids },
     interfaces: target.nics.map((nic) => ({
       name: nic.name,
       ifindex: nic.ifindex,

@@ -5,6 +5,7 @@ import type { Nic, NicIrq } from '../../nic/nic.js';
 import { runInThreads } from '../../nic/irq-threads.js';
 import { defaultRouteInterface, irqsOfQueue, nicOfIrq, resolveNic } from '../../nic/resolve.js';
 import { possibleCpuCount } from '../../sys/cpus.js';
+import { kernelFilter } from './expression.js';
 import type { TraceOptions } from './options.js';
 
 /** The interfaces of a trace and what the method must know. */
@@ -96,8 +97,21 @@ export function oneQueueEach(nic: Nic): boolean {
   );
 }
 
-/** Resolves a trace's target. Errors: RXS_NO_IFACE, RXS_NO_DEFAULT_ROUTE, RXS_NO_IRQ, RXS_IRQ_NOT_NIC, RXS_NO_QUEUE, RXS_NO_CPU. */
+/** Resolves a trace's target and compiles its filter expression. Errors: those of both. */
 export function resolveTarget(options: TraceOptions): Target {
+  const target = resolveInterfaces(options);
+  const { expression, guessed } = options;
+  if (expression === undefined) return target;
+  const filter = kernelFilter(
+    expression,
+    guessed,
+    target.nics.map(({ name }) => name),
+  );
+  return { ...target, ebpf: { ...target.ebpf, filter } };
+}
+
+/** The interfaces and interrupts. Errors: RXS_NO_IFACE, RXS_NO_DEFAULT_ROUTE, RXS_NO_IRQ, RXS_IRQ_NOT_NIC, RXS_NO_QUEUE, RXS_NO_CPU. */
+function resolveInterfaces(options: TraceOptions): Target {
   checkCpus(options.cpus);
   const common = {
     until: options.until,

@@ -80,9 +80,10 @@ export const PENDING = {
 
 /** Byte offsets in struct rx_filtered. */
 export const FILTERED = {
-  SIZE: 16,
+  SIZE: 24,
   faster: 0,
   unstamped: 8,
+  unmatched: 16,
 } as const;
 
 /** Byte offsets in struct rx_chunk. */
@@ -204,9 +205,15 @@ export const THREAD = {
   pad: 100,
 } as const;
 
+/** Byte offsets in struct rx_scratch. */
+export const SCRATCH = {
+  SIZE: 1536,
+  bytes: 0,
+} as const;
+
 /** Byte offsets in struct rx_config. */
 export const CONFIG = {
-  SIZE: 96,
+  SIZE: 104,
   chunksPerRing: 0,
   possibleCpus: 4,
   ifindex: 8,
@@ -228,6 +235,9 @@ export const CONFIG = {
   startHooked: 80,
   irqThreads: 84,
   oneQueue: 88,
+  filter: 92,
+  filterEthernet: 96,
+  filterBytes: 100,
 } as const;
 
 /** enum rx_kind. */
@@ -283,6 +293,8 @@ export const LIMITS = {
   SLACK_BYTES: 256,
   HEADER_BYTES: 48,
   SHORT_HEADER_BYTES: 24,
+  FILTER_BYTES: 1536,
+  SLOT_INSTRUCTIONS: 4096,
   MAX_IRQS: 4096,
   MAX_NAPIS: 1024,
   PENDING: 4,

@@ -19,6 +19,7 @@ import { CONFIG, type FILTERED, IRQ_FILTER, KIND, LIMITS, LOSS, STAMP } from './
 import { type HardwareOptions, HardwareStamps } from './hardware.js';
 import { type Plan, plan } from './plan.js';
 import { Rings } from './ring.js';
+import { withFilter } from './slot.js';
 import { mapShared } from '../../sys/libc.js';
 
 /** An interrupt to listen to. */
@@ -26,6 +27,17 @@ export interface WantedIrq {
   readonly irq: number;
   readonly ifindex: number;
   readonly queue: number | undefined;
+}
+
+/** A filter expression, ready for the kernel (src/filter, bpf/lib/slot.h). */
+export interface KernelFilter {
+  readonly expression: string;
+  /** Its instructions, at most SLOT_ROOM of them. */
+  readonly code: Uint8Array;
+  /** Bytes of a packet that it looks at. */
+  readonly reach: number;
+  /** True: it begins at the Ethernet header; else at the network header. */
+  readonly ethernet: boolean;
 }
 
 /** What to listen to, and how. */
@@ -43,6 +55,8 @@ export interface EbpfOptions {
   readonly irqThreads?: boolean;
   readonly queue: number | undefined;
   readonly cpus: readonly number[] | undefined;
+  /** Only packets that it lets through; undefined: all. */
+  readonly filter?: KernelFilter | undefined;
   readonly interrupts: boolean;
   /** Only packets that took longer than this between two stamps that the driver stage knows; see {@link canCompare}. */
   readonly slower?: { readonly from: StageName; readonly to: StageName; readonly ns: number } | undefined;
@@ -127,7 +141,9 @@ export class EbpfSession implements RecordSource {
   /** Loads and attaches. When it returns, events are being recorded. */
   static start(options: EbpfOptions): EbpfSession {
     const { chosen, castHeaders } = decide(options);
-    const object = BpfObject.open(readObject('rxstamp.bpf.o'), 'rxstamp.bpf.o');
+    const { filter } = options;
+    const bytes = readObject('rxstamp.bpf.o');
+    const object = BpfObject.open(filter ? withFilter(bytes, filter.code) : bytes, 'rxstamp.bpf.o');
     try {
       const programs = castHeaders ? chosen.programs : probeVariants(chosen.programs, object.programs());
       const cpus = possibleCpus();
@@ -135,6 +151,7 @@ export class EbpfSession implements RecordSource {
       const chunks = options.ringBytes / LIMITS.CHUNK_BYTES;
       object.select(new Set(programs));
       object.resize('cpus', cpus);
+      object.resize('scratch', filter ? cpus : 1);
       object.resize('tails', ringCount);
       object.resize('chunks', ringCount * chunks);
       configure(object.rodata(), options, chosen, cpus, chunks);
@@ -296,6 +313,9 @@ function configure(rodata: DataView, options: EbpfOptions, chosen: Plan, cpus: n
   set(CONFIG.startHooked, chosen.startHooked);
   set(CONFIG.irqThreads, chosen.threadsHooked);
   set(CONFIG.oneQueue, options.oneQueue);
+  set(CONFIG.filter, options.filter !== undefined);
+  set(CONFIG.filterEthernet, options.filter?.ethernet ?? false);
+  set(CONFIG.filterBytes, options.filter?.reach ?? 0);
   set(CONFIG.interrupts, options.interrupts);
   set(CONFIG.hardware, options.hardware?.clock !== undefined);
   set(CONFIG.stageStack, Math.max(stageIndex('stack'), FIRST_PACKET_STAGE));

@@ -1,0 +1,86 @@
+/**
+ * Filter expressions on a real driver: for each of them, what rxstamp records of one traffic of all kinds is what a
+ * tcpdump with the same expression beside it captures, frame by frame, with the NIC taking VLAN tags out and without.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Guest } from '../../lab/guest.js';
+import { EXPRESSIONS, frameOf, framesInPcap, trafficFrames } from '../support/filter-traffic.js';
+
+interface Seen {
+  readonly expression: string;
+  readonly lengths: readonly number[];
+  readonly lost: number;
+}
+
+/** RXSTAMP_FILTER_GUEST=7.3/virtio-net: another kernel and NIC than the usual ones. */
+const [kernel = '6.12', nic = 'igb'] = (process.env['RXSTAMP_FILTER_GUEST'] ?? '').split('/').filter(Boolean);
+
+describe(`filters on ${kernel} with ${nic}`, () => {
+  const guest = new Guest({ kernel, nic, cpus: 2 });
+  const frames = trafficFrames();
+
+  beforeAll(() => guest.boot());
+  afterAll(() => guest.close());
+
+  it(`${EXPRESSIONS.length} expressions let through what tcpdump captures of ${frames.length} frames`, async () => {
+    const start = performance.now();
+    const lap = (what: string): void =>
+      void process.stderr.write(`${what}: ${((performance.now() - start) / 1000).toFixed(1)} s\n`);
+    const folder = '/tmp/filters';
+    const quoted = EXPRESSIONS.map((expression) => `'${expression}'`);
+    const options = '-i eth0 -Q in -s 2048 -B 2048 --immediate-mode -Z root';
+    const captures = quoted.map(
+      (expression, i) => `tcpdump ${options} -w ${folder}/${i}.pcap ${expression} 2>${folder}/${i}.err &`,
+    );
+    const listening = `[ $(grep -l 'listening on' ${folder}/*.err | wc -l) = ${quoted.length} ]`;
+    const tcpdumps = guest.start([
+      'sh',
+      '-c',
+      `mkdir ${folder}; ${captures.join('\n')}
+      until ${listening}; do sleep 0.1; done
+      echo ready
+      wait`,
+    ]);
+    for await (const line of tcpdumps.lines()) if (line === 'ready') break;
+    lap('tcpdumps');
+    const watch = guest.start(['node', 'dist/test/support/filter-watch.js', 'eth0', ...EXPRESSIONS]);
+    for await (const line of watch.lines()) if (line === 'ready') break;
+
+    lap('all record');
+    await guest.injector.send(frames, { gapUs: 2000 });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    // Now the tags stay in the bytes, where the NIC took them out before. Changing that may take the link down.
+    const before = await guest.shell('ethtool -k eth0 | grep rx-vlan-offload');
+    await guest.run(['ethtool', '-K', 'eth0', 'rxvlan', 'off']);
+    await guest.shell('until [ "$(cat /sys/class/net/eth0/operstate)" = up ]; do sleep 0.1; done');
+    await guest.injector.send(frames, { gapUs: 2000 });
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+
+    lap('sent');
+    watch.kill('SIGINT');
+    const { stdout, stderr } = await watch.wait();
+    expect(stderr).toBe('');
+    lap('drained');
+    await guest.shell('killall -INT tcpdump');
+    await tcpdumps.wait();
+    process.stderr.write(`${await guest.shell(`cat ${folder}/0.err`)}${before}`);
+    await guest.shell(`cp ${folder}/*.pcap ${folder}/*.err /run/rxlab/x/`);
+    const seen = JSON.parse(stdout.split('\n').find((line) => line.startsWith('[')) ?? '') as Seen[];
+    expect(seen.map(({ expression }) => expression)).toEqual(EXPRESSIONS);
+    for (const [index, { expression, lengths, lost }] of seen.entries()) {
+      const told = readFileSync(join(guest.exchange, `${index}.err`), 'utf8');
+      expect(told, expression).toContain('\n0 packets dropped by kernel');
+      const captured = framesInPcap(readFileSync(join(guest.exchange, `${index}.pcap`)));
+      const traced = lengths.map((length) => frameOf(length + 14)).sort((a, b) => a - b);
+      expect(traced, expression).toEqual(captured);
+      expect(lost, expression).toBe(0);
+      expect(captured.length, expression).toBeGreaterThan(0);
+      expect(captured.length, expression).toBeLessThan(2 * frames.length);
+    }
+    lap('compared');
+    const all = seen.reduce((sum, { lengths }) => sum + lengths.length, 0);
+    process.stderr.write(`${all} packets of ${EXPRESSIONS.length} expressions, each in both\n`);
+  });
+});
