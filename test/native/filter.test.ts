@@ -147,6 +147,11 @@ describe.skipIf(cannotTrace !== undefined)(titled('a filter in the kernel', cann
       expect((meta as unknown as { filter: unknown }).filter).toMatchObject({ expression: 'udp port 53' });
       const flows = lines.flatMap((line) => (line.type === 'packet' ? [line.flow] : []));
       expect(flows.length).toBeGreaterThan(10);
+      expect(lines.at(-1)).toMatchObject({
+        packets: flows.length,
+        seen: frames.length,
+        stopped: { expression: frames.length - flows.length },
+      });
       // A tagged packet's ports are behind its tag, which is part of the header here.
       for (const { sourcePort, destinationPort } of flows)
         expect([sourcePort, destinationPort]).toContain(53);

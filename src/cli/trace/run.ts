@@ -86,7 +86,8 @@ class Trace {
     const lookups = this.lookups();
     this.selection = new Selection(options);
     this.summary = new Summary(stamped, lookups);
-    if (this.selection.narrows) this.summary.stopped = this.selection.stopped;
+    if (this.selection.narrows || options.expression !== undefined)
+      this.summary.stopped = this.selection.stopped;
     this.format = FORMATS[options.format](this.clock.timeline, stamped, lookups);
     this.output.write(this.format.header(traceMeta(options, target, session, this.clock.error)));
     session.onLoss = (loss) => {
