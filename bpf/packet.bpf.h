@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * The packet at the driver stage, and its later stages. This is the path that runs once per packet:
+ * The packet at the driver stage. This is the path that runs once per packet:
  * one clock read, the fields, one store of each. No hash map, no copy through a helper where the
  * kernel can do without.
  */
@@ -24,15 +24,24 @@ static __always_inline u32 fetch_header(u64 *to, struct sk_buff *skb, u32 protoc
 		to[0] = first;
 		to[1] = words->r14;
 		to[2] = words->r13;
-		if (protocol == ETH_P_IP_BE && (first & 0xff) == IPV4_NO_OPTIONS)
+		int plain = protocol == ETH_P_IP_BE && (first & 0xff) == IPV4_NO_OPTIONS;
+
+		if (plain && !rx.tracked)
 			return RX_SHORT_HEADER_BYTES;
 		to[3] = words->r12;
 		to[4] = words->bp;
+		if (plain)
+			return RX_LONG_SHORT_HEADER_BYTES;
 		to[5] = words->bx;
+		if (rx.tracked) {
+			to[6] = words->r11;
+			to[7] = words->r10;
+		}
 	} else {
-		bpf_probe_read_kernel(to, RX_HEADER_BYTES, skb->data);
+		bpf_probe_read_kernel(to, rx.tracked ? RX_LONG_HEADER_BYTES : RX_HEADER_BYTES,
+				      skb->data);
 	}
-	return RX_HEADER_BYTES;
+	return rx.tracked ? RX_LONG_HEADER_BYTES : RX_HEADER_BYTES;
 }
 
 /* A stamp of the open poll as the reader shows it (src/method/ebpf/decode.ts), 0: none. */
@@ -109,7 +118,8 @@ static __always_inline u64 hardware_stamp(struct rx_cpu *cpu, struct sk_buff *sk
 	return 0;
 }
 
-static __always_inline int packet(struct sk_buff *skb, u64 now, u32 flags, enum fetch how)
+/* Returns whether the packet was recorded. */
+static __always_inline int record_packet(struct sk_buff *skb, u64 now, u32 flags, enum fetch how)
 {
 	u32 id;
 	struct rx_cpu *cpu = this_cpu(&id);
@@ -190,6 +200,15 @@ static __always_inline int packet(struct sk_buff *skb, u64 now, u32 flags, enum 
 		cpu->poll.packets++;
 	ring_commit(&cpu->head, size);
 	ring_leave(cpu);
+	if (rx.tracked)
+		follow(cpu, id, skb, now);
+	return 1;
+}
+
+static __always_inline int packet(struct sk_buff *skb, u64 now, u32 flags, enum fetch how)
+{
+	if (!record_packet(skb, now, flags, how) && rx.tracked)
+		unfollow(skb);
 	return 0;
 }
 
@@ -215,47 +234,3 @@ PACKET_HOOK(napi_gro_frags_entry, packet_frags, RX_PACKET_FRAGS)
 PACKET_HOOK(netif_receive_skb_entry, packet_receive, 0)
 PACKET_HOOK(netif_receive_skb_list_entry, packet_list, PACKET_LISTED)
 PACKET_HOOK(netif_rx_entry, packet_netif_rx, 0)
-
-/* A later stage of a packet, joined to it by the reader. Which one is `stage`: the index in
- * src/stages.ts. */
-static __always_inline int later_stage(struct sk_buff *skb, u64 now, u32 stage)
-{
-	u32 id;
-	struct rx_cpu *cpu = this_cpu(&id);
-
-	if (!cpu || !our_device(cpu, skb->dev) || (rx.cpu_only && !cpu->on))
-		return 0;
-	if (rx.irq_only) {
-		struct rx_napi *slot =
-		    napi_slot(cpu, bpf_core_field_exists(skb->napi_id) ? skb->napi_id : 0);
-
-		if (slot && !slot->irq)
-			return 0;
-	}
-	if (!ring_enter(cpu))
-		return 0;
-	struct rx_stage *record = ring_reserve(id, cpu->head, &cpu->tail_seen, sizeof(*record),
-					       rx.has_irqs ? sizeof(struct rx_poll) : 0);
-
-	if (record) {
-		record->kind = RX_STAGE;
-		record->stage = stage;
-		record->size = sizeof(*record);
-		record->cpu = id;
-		record->time = now;
-		record->skb = (u64)skb;
-		ring_commit(&cpu->head, sizeof(*record));
-	} else {
-		cpu->loss.stages_ring_full++;
-	}
-	ring_leave(cpu);
-	return 0;
-}
-
-SEC("tp_btf/netif_receive_skb")
-int BPF_PROG(stack_core, struct sk_buff *skb)
-{
-	u64 now = bpf_ktime_get_ns();
-
-	return later_stage(skb, now, rx.stage_stack);
-}

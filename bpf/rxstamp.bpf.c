@@ -14,10 +14,14 @@
 #include "rxstamp.h"
 #include "lib/state.h"
 #include "lib/context.h"
+#include "lib/track.h"
 #include "irq.bpf.h"
 #include "poll.bpf.h"
 #include "filter.bpf.h"
 #include "packet.bpf.h"
+#include "stack.bpf.h"
+#include "socket.bpf.h"
+#include "end.bpf.h"
 
 char LICENSE[] SEC("license")
 = "Dual MIT/GPL";

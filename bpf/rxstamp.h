@@ -17,6 +17,16 @@
 /* Header bytes kept per packet: IPv6 (40) + one VLAN tag (4) + ports (4). */
 #define RX_HEADER_BYTES 48
 #define RX_SHORT_HEADER_BYTES 24
+/* The same where packets are followed beyond the driver stage: with the sequence numbers of TCP. */
+#define RX_LONG_HEADER_BYTES 64
+#define RX_LONG_SHORT_HEADER_BYTES 40
+
+/* Packets that are followed (bpf/lib/track.bpf.h). */
+#define RX_TRACKED_SETS 16384
+#define RX_TRACKED_WAYS 8
+#define RX_SEQUENCE_BITS 27
+#define RX_MOST_TRACKED_CPUS 1024
+#define RX_TASK_NAME_BYTES 16
 
 /* Bytes that a filter expression can look at: a whole frame of the standard size. */
 #define RX_FILTER_BYTES 1536
@@ -32,7 +42,36 @@ enum rx_kind {
 	RX_PACKET = 1, /* a packet at the driver stage */
 	RX_POLL = 2,   /* the end of a NAPI poll: closes the packets before it in this ring */
 	RX_IRQ = 3,    /* one interrupt, only with --interrupts */
-	RX_STAGE = 4,  /* a later stage of one packet, keyed by its skb */
+	RX_STAGE = 4,  /* something later about one packet: rx_stage and what follows it */
+	RX_STREAM = 5, /* something about a TCP socket, whoever's bytes it holds */
+};
+
+/* rx_stage.what. The first ones are stamps of the stages of the same name. */
+enum rx_later {
+	RX_LATER_STACK = 1,
+	RX_LATER_IP = 2,
+	RX_LATER_TRANSPORT = 3,
+	RX_LATER_SOCKET = 4,
+	RX_LATER_TCP_SOCKET = 5, /* rx_queued: the stamp of the socket stage, and which socket */
+	RX_LATER_READ = 6,	 /* rx_read */
+	RX_LATER_DROP = 7,	 /* rx_drop */
+	RX_LATER_WOKEN = 8,	 /* rx_woken */
+	RX_LATER_MERGED = 9,	 /* rx_merged: GRO put its bytes into another packet */
+	RX_LATER_COALESCED = 10, /* rx_merged: the backlog of its TCP socket did */
+	RX_LATER_CONSUMED = 11,	 /* freed, not dropped */
+	RX_LATER_FORWARDED = 12, /* on its way out of the machine */
+	RX_LATER_EVICTED = 13,	 /* nothing more will be told of it: its place was needed */
+};
+
+/* rx_stage.flags */
+enum rx_later_flag {
+	RX_LATER_ENTERED = 1, /* the skb bears the mark of an interface that it came in by */
+};
+
+/* rx_stream.what */
+enum rx_stream_what {
+	RX_STREAM_READ = 1,
+	RX_STREAM_CLOSED = 2,
 };
 
 /* rx_packet.flags */
@@ -90,8 +129,8 @@ struct rx_packet {
 	__u16 queue; /* receive queue + 1, 0: the driver does not record it */
 	__u8 caplen;
 	__u8 index; /* place in its poll from 1, counting what filters stopped; 255: or more */
-	__u8 header[RX_HEADER_BYTES]; /* or RX_SHORT_HEADER_BYTES of it, then `size` is less */
-	__u64 hardware;		      /* the NIC's own stamp, in its clock; only with its flag */
+	__u8 header[RX_LONG_HEADER_BYTES]; /* or less of it, `size` says how much */
+	__u64 hardware; /* the NIC's own stamp, in its clock; only with its flag */
 };
 
 /* What led to a poll: one interrupt, from the CPU's entry to the NAPI schedule. A time of 0 was not
@@ -149,13 +188,64 @@ struct rx_irq {
 	__u32 scheduled; /* napi_id of the NAPI that this interrupt scheduled, 0: none */
 };
 
+/* A packet is named by its CPU at the driver stage and its place among that CPU's records, from 0
+ * and modulo 2^RX_SEQUENCE_BITS. A packet that was not recorded has no place. */
 struct rx_stage {
 	__u8 kind;
-	__u8 stage;
+	__u8 what;
 	__u16 size;
-	__u32 cpu;
+	__u32 sequence;
 	__u64 time;
-	__u64 skb;
+	__u16 origin; /* the packet's CPU; this record's ring tells where it was stamped */
+	__u16 flags;
+	__u32 check; /* bits 6 to 37 of the skb's address: must be the packet's */
+};
+
+struct rx_queued {
+	struct rx_stage stage;
+	__u64 sock;
+};
+
+struct rx_read {
+	struct rx_stage stage;
+	__u32 pid;
+	__u32 tid;
+	__u32 bytes;
+	__u32 pad;
+	char name[RX_TASK_NAME_BYTES];
+};
+
+struct rx_drop {
+	struct rx_stage stage;
+	__u32 reason; /* enum skb_drop_reason, a subsystem's above 16 bits; 0: the kernel has none
+		       */
+	__u32 pad;
+};
+
+struct rx_woken {
+	struct rx_stage stage;
+	__u32 tid;
+	__u32 pad;
+	char name[RX_TASK_NAME_BYTES];
+};
+
+struct rx_merged {
+	struct rx_stage stage;
+	__u32 into_sequence;
+	__u16 into_origin; /* 0xffff: a packet that is not followed */
+	__u16 pad;
+};
+
+struct rx_stream {
+	__u8 kind;
+	__u8 what;
+	__u16 size;
+	__u32 copied; /* tcp_sock.copied_seq: everything before it was read */
+	__u64 time;
+	__u64 sock;
+	__u32 pid; /* 0: not a task's doing */
+	__u32 tid;
+	char name[RX_TASK_NAME_BYTES];
 };
 
 /* What the reader decides before loading. */
@@ -173,7 +263,7 @@ struct rx_config {
 	__u32 exit_hooked;	   /* isr_exit ends rx_cpu.current */
 	__u32 softirq_exit_hooked; /* softirq_exit ends rx_cpu.softirq */
 	__u32 interrupts;	   /* write an RX_IRQ record per interrupt */
-	__u32 stage_stack;	   /* index of the stack stage in src/stages.ts */
+	__u32 tracked;		   /* packets are followed beyond the driver stage */
 	__u32 hardware;		   /* the NIC stamps packets: read it */
 	__u32 slow_from; /* enum rx_stamp: only packets that took longer than slow_ns from here */
 	__u32 slow_to;	 /* to here; 0: all */
@@ -191,8 +281,10 @@ struct rx_loss {
 	__u64 packets_ring_full;
 	__u64 stages_ring_full;
 	__u64 irqs_ring_full;
-	__u64 recursion;     /* a hook ran inside another one's ring write on this CPU */
-	__u64 hardware_late; /* the NIC's stamp is in a form that only its driver can read */
+	__u64 recursion;	/* a hook ran inside another one's ring write on this CPU */
+	__u64 stages_recursion; /* a later stage while another record was being written there */
+	__u64 sockets_evicted;	/* more TCP sockets with followed packets than there is room for */
+	__u64 hardware_late;	/* the NIC's stamp is in a form that only its driver can read */
 	__u64 napi_evicted; /* two NAPI instances wanted the same slot: the older one's interrupt is
 			       forgotten */
 };
@@ -234,6 +326,17 @@ struct rx_pending {
 	__u32 queue; /* receive queue + 1, 0: unknown */
 };
 
+/* The packet that is being queued on a socket right now: who is woken meanwhile is woken by it. */
+struct rx_waking {
+	__u64 packet;
+	__u64 time;
+	__u64 sock;
+	__u32 check;
+	__u8 active;
+	__u8 side; /* in which ring its records go */
+	__u8 pad[2];
+};
+
 /* One per possible CPU. `head` and `loss` are read by the reader through mmap, `on` is set by it.
  */
 struct rx_cpu {
@@ -244,6 +347,10 @@ struct rx_cpu {
 	__u32 on; /* 0: this CPU is filtered out */
 	__u32 busy;
 	struct rx_loss loss;
+	__u64 self;	 /* where this is: what turns a pointer into a number (bpf/lib/track.h) */
+	__u32 sequence;	 /* packets recorded, when they are followed */
+	__u32 side_busy; /* as busy, of the second ring */
+	struct rx_waking waking;
 	__u64 device; /* the net_device that was found to be ours */
 	/* the interrupt being served */
 	__u64 enter; /* irq_enter_rcu, not yet claimed */
@@ -257,6 +364,11 @@ struct rx_cpu {
 	struct rx_pending pending[RX_PENDING];
 	struct rx_filtered filtered;
 } __attribute__((aligned(64)));
+
+/* One set of the table of followed packets or sockets, one cache line. */
+struct rx_tracked {
+	__u64 way[RX_TRACKED_WAYS];
+};
 
 /* The reader's position in a ring; a line of its own, so that the reader does not slow the writer.
  */

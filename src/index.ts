@@ -5,7 +5,7 @@
  * const joiner = new Joiner(session, 'driver');
  * const cursor = new PacketCursor();
  * session.drain();
- * joiner.begin();
+ * joiner.begin(false);
  * while (joiner.next(cursor, false)) console.log(timeline.bigint(cursor.arrival), flowText(readFlow(cursor.lane, cursor.row)));
  * joiner.end();
  * @module
@@ -29,8 +29,9 @@ export {
   VIA_NAMES,
 } from './packet/arrival.js';
 export { type Flow, flowText, parseFlow, readFlow } from './packet/flow.js';
-export { Joiner } from './packet/join.js';
-export { Lane } from './record/lane.js';
+export { Joiner, type JoinerOptions } from './packet/join.js';
+export { FATE, Lane, packetId } from './record/lane.js';
+export { LATER, LaterRecord } from './record/later.js';
 export { LOSS_CAUSES, type Loss, type LossCause, LossLedger } from './record/loss.js';
 export type { InterruptRecord, RecordSource, StageWay } from './record/source.js';
 export { FORMATS, type FormatName } from './report/format/index.js';

@@ -9,12 +9,12 @@
  */
 
 /** How a program hangs on the kernel. Only kinds that never lose a hit to another tool's program are here. */
-export type HookKind = 'fentry' | 'tp_btf';
+export type HookKind = 'fentry' | 'fexit' | 'tp_btf';
 
 /** One BPF program of the object file and the kernel symbol it hangs on. */
 export interface Hook {
   readonly kind: HookKind;
-  /** Kernel function (fentry) or tracepoint (tp_btf). */
+  /** Kernel function (fentry, fexit) or tracepoint (tp_btf). */
   readonly target: string;
   /** Name of the program in bpf/. */
   readonly program: string;
@@ -27,6 +27,14 @@ export interface Way {
   readonly hooks: readonly Hook[];
   /** True where any one of the hooks is enough: the per-packet entries, of which a driver uses one. */
   readonly anyOf?: boolean;
+  /** Attached beside the hooks where they can be; without one the stage is stamped all the same, and less is known. */
+  readonly helpers?: readonly Helper[];
+}
+
+/** A hook that adds to what a stage tells. */
+export interface Helper extends Hook {
+  /** What is not known without it. */
+  readonly without: string;
 }
 
 /** A stage of the receive path. */
@@ -43,6 +51,7 @@ export interface Stage {
 }
 
 const fentry = (target: string, program: string): Hook => ({ kind: 'fentry', target, program });
+const fexit = (target: string, program: string): Hook => ({ kind: 'fexit', target, program });
 const tracepoint = (target: string, program: string): Hook => ({ kind: 'tp_btf', target, program });
 
 const stages = [
@@ -137,7 +146,133 @@ const stages = [
     label: 'stack',
     sentence: '__netif_receive_skb_core: protocol handlers and packet sockets see the packet',
     per: 'packet',
-    ways: [{ label: 'tracepoint netif_receive_skb', hooks: [tracepoint('netif_receive_skb', 'stack_core')] }],
+    ways: [
+      {
+        label: 'tracepoint netif_receive_skb',
+        hooks: [tracepoint('netif_receive_skb', 'stack_core')],
+        helpers: [
+          {
+            ...fexit('skb_gro_receive', 'merge_gro'),
+            without: 'packets that GRO merged into others are not told from ones that were not seen again',
+          },
+          {
+            ...fexit('skb_gro_receive_list', 'merge_gro_list'),
+            without: 'packets that GRO put into lists are not told from ones that were not seen again',
+          },
+        ],
+      },
+    ],
+  },
+  {
+    name: 'ip',
+    label: 'ip',
+    sentence: 'the IP layer takes the packet, before its header is checked',
+    per: 'packet',
+    ways: [
+      {
+        label: 'fentry ip_rcv_core, ip6_rcv_core',
+        hooks: [fentry('ip_rcv_core', 'ip_v4_core'), fentry('ip6_rcv_core', 'ip_v6_core')],
+      },
+      {
+        label: 'fentry ip_rcv, ipv6_rcv (packets that come one by one)',
+        anyOf: true,
+        hooks: [fentry('ip_rcv', 'ip_v4'), fentry('ipv6_rcv', 'ip_v6')],
+      },
+    ],
+  },
+  {
+    name: 'transport',
+    label: 'transp',
+    sentence:
+      'TCP, UDP, ICMP or IGMP takes the packet: it is for this machine, and whole again if it was fragmented',
+    per: 'packet',
+    ways: [
+      {
+        label: 'fentry udp_rcv, tcp_v4_rcv, icmp_rcv, igmp_rcv and those of IPv6',
+        anyOf: true,
+        hooks: [
+          fentry('udp_rcv', 'transport_udp_v4'),
+          fentry('udpv6_rcv', 'transport_udp_v6'),
+          fentry('tcp_v4_rcv', 'transport_tcp_v4'),
+          fentry('tcp_v6_rcv', 'transport_tcp_v6'),
+          fentry('icmp_rcv', 'transport_icmp_v4'),
+          fentry('icmpv6_rcv', 'transport_icmp_v6'),
+          fentry('igmp_rcv', 'transport_igmp'),
+        ],
+      },
+    ],
+  },
+  {
+    name: 'socket',
+    label: 'socket',
+    sentence: 'queued on its socket; whoever waits there is woken next',
+    per: 'packet',
+    ways: [
+      {
+        label: 'fentry __udp_enqueue_schedule_skb, tcp_queue_rcv',
+        hooks: [
+          fexit('__udp_enqueue_schedule_skb', 'socket_udp_done'),
+          fentry('__udp_enqueue_schedule_skb', 'socket_udp'),
+          fentry('tcp_queue_rcv', 'socket_tcp'),
+        ],
+        helpers: [
+          {
+            ...fentry('tcp_data_queue_ofo', 'socket_tcp_ofo'),
+            without: 'TCP segments that came out of order are not stamped',
+          },
+          {
+            ...fexit('tcp_add_backlog', 'merge_backlog'),
+            without: 'TCP segments that the backlog joined are not stamped',
+          },
+          {
+            ...fentry('__sock_queue_rcv_skb', 'socket_other'),
+            without: 'packets of ping sockets are not stamped',
+          },
+          { ...fexit('tcp_data_ready', 'socket_tcp_done'), without: 'whom a TCP segment woke is not known' },
+          { ...tracepoint('sched_waking', 'socket_woken'), without: 'who was woken is not known' },
+        ],
+      },
+    ],
+  },
+  {
+    name: 'read',
+    label: 'read',
+    sentence: 'a program has copied the packet (TCP: its last byte)',
+    per: 'packet',
+    ways: [
+      {
+        label: 'fentry skb_consume_udp, tracepoint tcp_rcv_space_adjust',
+        hooks: [fentry('skb_consume_udp', 'read_udp'), tracepoint('tcp_rcv_space_adjust', 'read_tcp')],
+        helpers: [
+          {
+            ...fentry('tcp_close', 'close_tcp'),
+            without: 'TCP sockets closed with bytes unread are not told from ones that nobody reads',
+          },
+        ],
+      },
+    ],
+  },
+  {
+    name: 'drop',
+    label: 'drop',
+    sentence: 'freed unused, with the kernel’s reason',
+    per: 'packet',
+    ways: [
+      {
+        label: 'tracepoint kfree_skb',
+        hooks: [tracepoint('kfree_skb', 'drop')],
+        helpers: [
+          {
+            ...tracepoint('consume_skb', 'consumed'),
+            without: 'packets that the kernel used up are not told from ones that were not seen again',
+          },
+          {
+            ...tracepoint('net_dev_queue', 'forwarded'),
+            without: 'forwarded packets are not told from ones that were not seen again',
+          },
+        ],
+      },
+    ],
   },
 ] as const satisfies readonly Stage[];
 

@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { STAGES, STAGE_NAMES, isStage, stageIndex } from '../src/stages.js';
 
-const bpf = ['irq', 'poll', 'packet']
+const bpf = ['irq', 'poll', 'packet', 'stack', 'socket', 'end']
   .map((part) => readFileSync(new URL(`../bpf/${part}.bpf.h`, import.meta.url), 'utf8'))
   .join('\n');
-const hooks = STAGES.flatMap((stage) => stage.ways.flatMap((way) => way.hooks));
+const hooks = STAGES.flatMap((stage) => stage.ways.flatMap((way) => [...way.hooks, ...(way.helpers ?? [])]));
 
 /** `SEC("fentry/x")` and `BPF_PROG(name` in bpf/, and the pairs that PACKET_HOOK makes: program -> section. */
 function programs(): Map<string, string> {
@@ -13,6 +13,10 @@ function programs(): Map<string, string> {
   for (const match of bpf.matchAll(/SEC\("([^"]+)"\)\s*int BPF_PROG\((\w+)/g)) {
     if (match[2] !== 'name') found.set(match[2] ?? '', match[1] ?? '');
   }
+  for (const match of bpf.matchAll(/SEC\("([^"]+)"\)\s*int (\w+)\(u64 \*args\)/g))
+    found.set(match[2] ?? '', match[1] ?? '');
+  for (const match of bpf.matchAll(/^STAGE_HOOK\("([^"]+)", (\w+),/gm))
+    found.set(match[2] ?? '', match[1] ?? '');
   for (const match of bpf.matchAll(/^PACKET_HOOK\((\w+), (\w+),/gm))
     found.set(match[2] ?? '', `tp_btf/${match[1]}`);
   return found;

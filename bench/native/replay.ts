@@ -85,7 +85,8 @@ class TapeSource implements RecordSource {
   readonly lanes = [new Lane(0)];
   readonly ways: RecordSource['ways'];
   readonly drainedTo = Number.POSITIVE_INFINITY;
-  onStage: RecordSource['onStage'] = () => {};
+  onLater: RecordSource['onLater'] = () => {};
+  dropReasonName(): undefined {}
   onInterrupt: RecordSource['onInterrupt'] = () => {};
   onLoss: RecordSource['onLoss'] = () => {};
   readonly #tape: Tape;
@@ -138,7 +139,7 @@ export function measureReplay(of: Tape, base: bigint, ways: RecordSource['ways']
     let joined = 0;
     do {
       source.drain();
-      joiner.begin();
+      joiner.begin(true);
       while (joiner.next(cursor, true)) {
         packets++;
         if (cursor.poll >= 0) joined++;

@@ -89,3 +89,19 @@ static __always_inline u32 irq_of_vector(u32 vector, enum fetch how)
 	}
 	return BPF_CORE_READ(desc, irq_data.irq);
 }
+
+#define SOFTIRQ_MASK 0x0000ff00
+
+/* True where bottom halves are off: no softirq can start on this CPU, so that whoever runs here has
+ * the softirq side's ring for itself. Where the count cannot be read: no. */
+static __always_inline int bottom_halves_off(void)
+{
+	if (&pcpu_hot) {
+		const struct pcpu_hot *hot = bpf_this_cpu_ptr(&pcpu_hot);
+
+		return hot->preempt_count & SOFTIRQ_MASK;
+	}
+	if (&__preempt_count)
+		return *(const int *)bpf_this_cpu_ptr(&__preempt_count) & SOFTIRQ_MASK;
+	return 0;
+}

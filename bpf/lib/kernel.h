@@ -51,12 +51,24 @@ struct net_device {
 	possible_net_t nd_net;
 };
 
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct refcount_struct {
+	atomic_t refs;
+};
+
+typedef struct refcount_struct refcount_t;
+
 struct sk_buff {
 	struct net_device *dev;
 	unsigned int len;
 	unsigned int data_len;
 	__u16 queue_mapping;
 	__u32 hash;
+	int skb_iif;
+	refcount_t users;
 	__be16 protocol;
 	__u8 vlan_present : 1; /* until 6.1 */
 	__be16 vlan_proto;
@@ -82,6 +94,21 @@ struct skb_shared_hwtstamps___late {
 	void *netdev_data;
 };
 
+struct sock {
+	struct {
+		struct sk_buff *tail;
+	} sk_backlog;
+};
+
+struct tcp_sock {
+	u32 copied_seq;
+};
+
+struct task_struct___name {
+	int pid;
+	char comm[16];
+};
+
 struct napi_struct {
 	unsigned long state;
 	struct net_device *dev;
@@ -105,6 +132,11 @@ struct irq_data {
 
 struct irq_desc {
 	struct irq_data irq_data;
+};
+
+/* 5.17, c504e5c2f964 "net: skb: introduce kfree_skb_reason()": only whether it is there. */
+enum skb_drop_reason {
+	SKB_DROP_REASON_MAX,
 };
 
 /* 6.2 to 6.14: aed6bf0c9b7b "x86/percpu: Move preempt_count next to current_task" put it into

@@ -24,6 +24,12 @@ struct rx_chunk {
 		struct rx_poll poll;
 		struct rx_irq irq;
 		struct rx_stage stage;
+		struct rx_queued queued;
+		struct rx_read read;
+		struct rx_drop drop;
+		struct rx_woken woken;
+		struct rx_merged merged;
+		struct rx_stream stream;
 	};
 };
 

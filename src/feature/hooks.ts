@@ -51,11 +51,10 @@ export function hookProbe(
 ): (hook: Hook) => FeatureAnswer {
   const lacking = door.capabilities === undefined ? [] : missingForTracing(door.capabilities);
   return (hook) =>
-    features.answer(`${hook.kind}/${hook.target}`, () =>
-      hook.kind === 'fentry'
-        ? askFentry(hook.target, door, lacking)
-        : askTracepoint(hook.target, door, lacking),
-    );
+    hook.kind === 'tp_btf'
+      ? features.answer(`tp_btf/${hook.target}`, () => askTracepoint(hook.target, door, lacking))
+      : // What takes one kind takes the other: both hang on the function's patchable entry.
+        features.answer(`fentry/${hook.target}`, () => askFentry(hook.target, door, lacking));
 }
 
 const NO_BTF = 'the kernel has no type information (CONFIG_DEBUG_INFO_BTF)';

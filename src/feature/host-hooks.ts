@@ -10,6 +10,8 @@ import type { HookDoor } from './hooks.js';
 export function hostHooks(): HookDoor & {
   /** True when programs may use this kernel variable: it is in BTF and in kallsyms. */
   hasVariable(name: string): boolean;
+  /** Names of the values of one of the kernel's enums; empty where it has no such enum. */
+  enumNames(name: string): Map<number, string>;
   readonly hasBtf: boolean;
   close(): void;
 } {
@@ -20,6 +22,7 @@ export function hostHooks(): HookDoor & {
       const id = btf?.id(name, 'VAR') ?? 0;
       return id > 0 && tryVariable(id);
     },
+    enumNames: (name) => btf?.enumNames(name) ?? new Map(),
     functionId: (name) => btf?.id(name, 'FUNC'),
     hasTracepoint: (name) => btf?.has(`btf_trace_${name}`, 'TYPEDEF'),
     tryFentry,

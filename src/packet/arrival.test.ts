@@ -236,10 +236,20 @@ describe('a packet that the NIC stamped', () => {
 describe('a cursor', () => {
   it('tells the time at every stage', () => {
     const lane = new Lane(0);
-    addPacket(lane, { driver: 500, stack: 700, hardware: 60 });
+    const later = { stack: 700, ip: 710, transport: 720, socket: 730, read: 740, drop: 750 };
+    addPacket(lane, { driver: 500, hardware: 60, times: later });
     closePoll(lane, { packets: 1, irq: 38, times: ladder });
     const cursor = stand(lane, 0);
-    expect(STAGES.map((_, index) => cursor.stage(index))).toEqual([60, 100, 200, 250, 300, 400, 500, 700]);
+    expect(STAGES.map((_, index) => cursor.stage(index))).toEqual([
+      60,
+      100,
+      200,
+      250,
+      300,
+      400,
+      500,
+      ...Object.values(later),
+    ]);
   });
 
   it('tells where the poll ran, and when another CPU went on', () => {

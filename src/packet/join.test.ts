@@ -1,39 +1,13 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { addPacket, closePoll } from '../../test/support/lanes.js';
-import { Lane } from '../record/lane.js';
-import type { RecordSource } from '../record/source.js';
+import { HandSource } from '../../test/support/hand-source.js';
 import { type StageName, stageIndex } from '../stages.js';
 import { HOW, PacketCursor } from './arrival.js';
 import { Joiner } from './join.js';
 
 const STACK = stageIndex('stack');
 const MS = 1_000_000;
-
-/** A source that is filled by hand. */
-class HandSource implements RecordSource {
-  readonly base = 0n;
-  readonly lanes: readonly Lane[];
-  readonly ways: RecordSource['ways'];
-  drainedTo = 0;
-  onStage: RecordSource['onStage'] = () => {};
-  onInterrupt: RecordSource['onInterrupt'] = () => {};
-  onLoss: RecordSource['onLoss'] = () => {};
-
-  constructor(lanes: number, until: StageName) {
-    this.lanes = Array.from({ length: lanes }, (_, cpu) => new Lane(cpu));
-    this.ways = ['isr', 'driver', until].map((stage) => ({
-      stage: stage as StageName,
-      hook: 'by hand',
-      reasons: [],
-    }));
-  }
-  drain(): number {
-    return 0;
-  }
-  stop(): void {}
-  close(): void {}
-}
 
 /** A packet that left: who it is (its length column), when, how, and its stack stamp. */
 interface Left {
@@ -49,7 +23,7 @@ interface Left {
 function leave(joiner: Joiner, final = false): Left[] {
   const cursor = new PacketCursor();
   const left: Left[] = [];
-  joiner.begin();
+  joiner.begin(final);
   while (joiner.next(cursor, final)) {
     const { lane, row, how, k, n } = cursor;
     const stack = cursor.stage(STACK);
@@ -63,7 +37,7 @@ function leave(joiner: Joiner, final = false): Left[] {
 const ids = (left: readonly Left[]): number[] => left.map((one) => one.id);
 
 function setUp(lanes: number, until: StageName = 'driver') {
-  const source = new HandSource(lanes, until);
+  const source = new HandSource(lanes, ['isr', 'driver', until]);
   return { source, joiner: new Joiner(source, until), lanes: source.lanes };
 }
 
@@ -125,77 +99,76 @@ describe('packets of several CPUs', () => {
 describe('a later stage', () => {
   it('is waited for, and goes to its packet', () => {
     const { source, joiner, lanes } = setUp(1, 'stack');
-    addPacket(lanes[0]!, { driver: 1 * MS, skb: 7, length: 1, none: true });
+    addPacket(lanes[0]!, { driver: 1 * MS, length: 1, none: true });
     source.drainedTo = 5 * MS;
     expect(leave(joiner)).toEqual([]);
-    source.onStage(STACK, 7, 6 * MS, 0);
+    source.stamp('stack', 0, 0, 6 * MS);
     expect(leave(joiner)).toMatchObject([{ id: 1, stack: 6 * MS }]);
   });
 
   it('that never comes is not waited for beyond its time', () => {
     const { source, joiner, lanes } = setUp(1, 'stack');
-    addPacket(lanes[0]!, { driver: 1 * MS, skb: 7, length: 1, none: true });
+    addPacket(lanes[0]!, { driver: 1 * MS, length: 1, none: true });
     source.drainedTo = 22 * MS;
     expect(leave(joiner)).toMatchObject([{ id: 1, stack: undefined }]);
   });
 
   it('on another CPU than the driver stage finds its packet, before or after it was read', () => {
     const { source, joiner, lanes } = setUp(3, 'stack');
-    source.onStage(STACK, 7, 2 * MS, 0);
-    addPacket(lanes[2]!, { driver: 1 * MS, skb: 7, length: 1, none: true });
-    source.onStage(STACK, 8, 3 * MS, 0);
+    source.stamp('stack', 2, 0, 2 * MS, 0);
+    addPacket(lanes[2]!, { driver: 1 * MS, length: 1, none: true });
+    source.stamp('stack', 1, 0, 3 * MS, 0);
     source.drainedTo = 4 * MS;
     expect(leave(joiner)).toMatchObject([{ id: 1, stack: 2 * MS }]);
-    addPacket(lanes[1]!, { driver: 2.5 * MS, skb: 8, length: 2, none: true });
+    addPacket(lanes[1]!, { driver: 2.5 * MS, length: 2, none: true });
     expect(leave(joiner)).toMatchObject([{ id: 2, stack: 3 * MS }]);
     expect(joiner.unmatchedStages).toBe(0);
   });
 
-  it('goes to the packet that had the address then, not to an earlier or a later one', () => {
-    const { source, joiner, lanes } = setUp(1, 'stack');
-    addPacket(lanes[0]!, { driver: 1 * MS, skb: 7, length: 1, none: true });
-    addPacket(lanes[0]!, { driver: 3 * MS, skb: 7, length: 2, none: true });
-    addPacket(lanes[0]!, { driver: 5 * MS, skb: 7, length: 3, none: true });
-    source.onStage(STACK, 7, 4 * MS, 0);
-    source.drainedTo = 100 * MS;
-    expect(leave(joiner)).toMatchObject([{ stack: undefined }, { stack: 4 * MS }, { stack: undefined }]);
-  });
-
-  it('goes to the packet that had the address then, also when the packets are on several other CPUs', () => {
-    for (const [earlier, later] of [
-      [1, 2],
-      [2, 1],
-    ] as const) {
-      const { source, joiner, lanes } = setUp(3, 'stack');
-      source.onStage(STACK, 7, 4 * MS, 0);
-      addPacket(lanes[earlier]!, { driver: 3 * MS, skb: 7, length: 1, none: true });
-      addPacket(lanes[later]!, { driver: 5 * MS, skb: 7, length: 2, none: true });
-      source.drainedTo = 100 * MS;
-      expect(leave(joiner)).toMatchObject([
-        { id: 1, stack: 4 * MS },
-        { id: 2, stack: undefined },
-      ]);
-    }
-  });
-
   it('is the first pass of the packet when it comes by twice', () => {
     const { source, joiner, lanes } = setUp(1, 'stack');
-    addPacket(lanes[0]!, { driver: 1 * MS, skb: 7, length: 1, none: true });
-    source.onStage(STACK, 7, 2 * MS, 0);
-    source.onStage(STACK, 7, 3 * MS, 0);
+    addPacket(lanes[0]!, { driver: 1 * MS, length: 1, none: true });
+    source.stamp('stack', 0, 0, 2 * MS);
+    source.stamp('stack', 0, 0, 3 * MS);
     source.drainedTo = 4 * MS;
     expect(leave(joiner)).toMatchObject([{ stack: 2 * MS }]);
   });
 
+  it('of a packet that has left is counted, and changes nothing', () => {
+    const { source, joiner, lanes } = setUp(1, 'stack');
+    for (const id of [1, 2]) addPacket(lanes[0]!, { driver: id * MS, length: id, none: true });
+    source.drainedTo = 21.5 * MS;
+    expect(leave(joiner)).toMatchObject([{ id: 1, stack: undefined }]);
+    source.stamp('stack', 0, 0, 22 * MS);
+    source.stamp('stack', 0, 1, 21 * MS);
+    expect(leave(joiner)).toMatchObject([{ id: 2, stack: 21 * MS }]);
+    expect([joiner.late, joiner.unmatchedStages]).toEqual([1, 0]);
+  });
+
   it('without a packet is counted, and not kept', () => {
     const { source, joiner } = setUp(1, 'stack');
-    source.onStage(STACK, 7, 2 * MS, 0);
+    source.stamp('stack', 0, 0, 2 * MS);
     source.drainedTo = 3 * MS;
     for (let i = 0; i < 9; i++) expect(leave(joiner)).toEqual([]);
     expect(joiner.unmatchedStages).toBe(0);
     source.drainedTo = 5 * MS;
     expect(leave(joiner)).toEqual([]);
     expect(joiner.unmatchedStages).toBe(1);
+  });
+
+  it('finds its packet by its place modulo 2^27, and not another one that had the place before', () => {
+    const { source, joiner, lanes } = setUp(1, 'stack');
+    lanes[0]!.dropped = 2 ** 27 * 3 - 1;
+    addPacket(lanes[0]!, { driver: 1 * MS, skb: 64 * 7, length: 1, none: true });
+    addPacket(lanes[0]!, { driver: 1.1 * MS, skb: 64 * 8, length: 2, none: true });
+    source.tell('stamp', { stage: STACK, sequence: 2 ** 27 - 1, check: 7, time: 2 * MS });
+    source.tell('stamp', { stage: STACK, sequence: 0, check: 9, time: 2 * MS });
+    source.drainedTo = 30 * MS;
+    expect(leave(joiner)).toMatchObject([
+      { id: 1, stack: 2 * MS },
+      { id: 2, stack: undefined },
+    ]);
+    expect(joiner.late).toBe(1);
   });
 });
 
@@ -237,6 +210,7 @@ describe('any traffic', () => {
           for (const [cpu, work] of cpus.entries()) {
             // Stamps differ between CPUs, so that the order is one.
             let time = 1 + cpu;
+            let sequence = 0;
             for (const poll of work) {
               time += Math.ceil(poll.gap / 3) * 3;
               const n = poll.packets.length;
@@ -244,7 +218,8 @@ describe('any traffic', () => {
                 time += Math.ceil(packet.step / 3) * 3;
                 const driver = time;
                 const skb = ++id;
-                const row = { driver, skb, length: skb };
+                const place = sequence++;
+                const row = { driver, skb: skb * 64, length: skb };
                 writes.push({
                   time: driver,
                   cpu,
@@ -264,7 +239,8 @@ describe('any traffic', () => {
                 });
                 if (stack) {
                   const at = driver + stack.after;
-                  const run = (): void => source.onStage(STACK, skb, at, stack.cpu);
+                  const fields = { stage: STACK, origin: cpu, sequence: place, check: skb, time: at };
+                  const run = (): void => source.tell('stamp', { ...fields, cpu: stack.cpu });
                   writes.push({ time: at, cpu: stack.cpu, order: writes.length, run });
                 }
               }

@@ -6,9 +6,10 @@
  * Times are nanoseconds relative to the session's base, in doubles: exact for 104 days around it. NaN: not stamped.
  */
 import { STAGES, stageIndex } from '../stages.js';
+import { SEQUENCE_BITS } from './later.js';
 
-/** Words of header bytes per packet (48 bytes). */
-export const HEADER_WORDS = 12;
+/** Words of header bytes per packet (64 bytes). */
+export const HEADER_WORDS = 16;
 
 /** The NIC's own stamp: a packet's, although it lies before the stages of its poll. */
 export const HARDWARE_STAGE: number = stageIndex('hw');
@@ -89,8 +90,8 @@ export class PacketColumns extends Columns {
   stackCpu = new Uint16Array(this.capacity);
   /** How its way ended, one of {@link FATE}. */
   fate = new Uint8Array(this.capacity);
-  /** Number of the kernel's drop reason where `fate` is dropped; 0: the kernel gives none. */
-  dropReason = new Uint16Array(this.capacity);
+  /** The kernel's drop reason where it was freed with one, a subsystem's number above 16 bits; 0: the kernel gives none. */
+  dropReason = new Uint32Array(this.capacity);
   /** Where `fate` is merged: its packet's {@link packetId}; -1 otherwise. */
   mergedInto = new Float64Array(this.capacity).fill(-1);
   /** Who was woken when it was queued on the socket, 0: nobody seen. */
@@ -99,6 +100,8 @@ export class PacketColumns extends Columns {
   readerPid = new Uint32Array(this.capacity);
   readerTid = new Uint32Array(this.capacity);
   readBytes = new Uint32Array(this.capacity);
+  /** 1: nothing more will be told of it. */
+  ended = new Uint8Array(this.capacity);
   header = new Uint32Array(this.capacity * HEADER_WORDS);
 
   constructor() {
@@ -187,9 +190,11 @@ export const FATE = {
   forwarded: 7,
 } as const;
 
+const HALF = 4_294_967_296;
+
 /** One number per packet of a session: its CPU and its place there. */
 export function packetId(cpu: number, sequence: number): number {
-  return cpu * 4_294_967_296 + sequence;
+  return cpu * HALF + sequence;
 }
 
 /** packet.flags. */
@@ -197,6 +202,11 @@ export const PACKET_AT_ETHERNET = 1;
 
 /** The records of one CPU, oldest first. Rows [head, count) are waiting to be read. */
 export class Lane {
+  /** In place of a row: its packet was read and is gone. */
+  static readonly LEFT = -1;
+  /** In place of a row: its packet is not in the lane yet. */
+  static readonly COMING = -2;
+
   readonly cpu: number;
   readonly packets = new PacketColumns();
   readonly polls = new PollColumns();
@@ -205,16 +215,38 @@ export class Lane {
   pollCount = 0;
   /** First row whose poll has not ended. */
   openFrom = 0;
-  /** Rows that were dropped from the front so far: row 0 is packet number `dropped` of this CPU. */
+  /** Rows that were dropped from the front so far: the place of row 0 among all packets of this lane. */
   dropped = 0;
 
   constructor(cpu: number) {
     this.cpu = cpu;
   }
 
-  /** The {@link packetId} of a row; it stays the same while rows move. */
+  /** The number of a row's packet in its session. */
   idOf(row: number): number {
-    return packetId(this.cpu, this.dropped + row);
+    return packetId(this.cpu, (this.dropped + row) >>> 0);
+  }
+
+  /** The row of packet `id` (of this lane); {@link Lane.LEFT} or {@link Lane.COMING} when it is not here. */
+  rowOf(id: number): number {
+    return this.place(((id % HALF) - this.dropped) | 0);
+  }
+
+  /** The same by place modulo 2^{@link SEQUENCE_BITS}. */
+  rowAt(sequence: number): number {
+    const unused = 32 - SEQUENCE_BITS;
+    return this.place(((sequence - this.dropped) << unused) >> unused);
+  }
+
+  /** The number of the packet at a place modulo 2^{@link SEQUENCE_BITS}, wherever it is. */
+  idAt(sequence: number): number {
+    const unused = 32 - SEQUENCE_BITS;
+    return this.idOf(((sequence - this.dropped) << unused) >> unused);
+  }
+
+  private place(row: number): number {
+    if (row >= this.count) return Lane.COMING;
+    return row < this.head ? Lane.LEFT : row;
   }
 
   /** A new packet row; the caller fills its columns. */

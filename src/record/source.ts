@@ -1,6 +1,7 @@
 /** What every method of listening gives: records in lanes, and a ledger of what was lost. */
 import type { StageName } from '../stages.js';
 import type { Lane } from './lane.js';
+import type { LaterRecord } from './later.js';
 import type { Loss } from './loss.js';
 
 /** How a stage is stamped in this session, or why not. */
@@ -41,8 +42,8 @@ export interface RecordSource {
   readonly base: bigint;
   readonly lanes: readonly Lane[];
   readonly ways: readonly StageWay[];
-  /** Called for each later stage, in the order of its ring. `time` is relative to base, `cpu` where it was stamped. */
-  onStage: (stage: number, skb: number, time: number, cpu: number) => void;
+  /** Called for each fact about a packet behind the driver stage, in the order of its ring. The record is used again. */
+  onLater: (record: LaterRecord) => void;
   onInterrupt: (interrupt: InterruptRecord) => void;
   onLoss: (loss: Loss) => void;
   /**
@@ -52,6 +53,8 @@ export interface RecordSource {
   drain(): number;
   /** Time up to which the last drain is complete, relative to base. */
   readonly drainedTo: number;
+  /** The kernel's name of a drop reason; undefined where it has none. */
+  dropReasonName(reason: number): string | undefined;
   /** Takes the hooks off; what is in the rings can still be drained. */
   stop(): void;
   /** Frees everything. */

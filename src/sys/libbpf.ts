@@ -44,6 +44,8 @@ const c = {
   vmlinuxBtf: library.func('void *btf__load_vmlinux_btf()'),
   freeBtf: library.func('void btf__free(void *btf)'),
   findBtf: library.func('int btf__find_by_name_kind(void *btf, const char *name, uint32_t kind)'),
+  typeById: library.func('const void *btf__type_by_id(void *btf, uint32_t id)'),
+  nameByOffset: library.func('const char *btf__name_by_offset(void *btf, uint32_t offset)'),
   progLoad: library.func(
     'int bpf_prog_load(int type, const char *name, const char *license, const void *insns, size_t count, void *options)',
   ),
@@ -77,14 +79,29 @@ function takeLog(): { short: string; whole: string } {
 }
 
 /** BTF kinds that rxstamp asks for. */
-export const BTF_KIND = { FUNC: 12, VAR: 14, TYPEDEF: 8 } as const;
+export const BTF_KIND = { ENUM: 6, FUNC: 12, VAR: 14, TYPEDEF: 8 } as const;
 
 /** Answers whether names are in the running kernel's BTF. */
 export interface KernelBtf {
   has(name: string, kind: keyof typeof BTF_KIND): boolean;
   /** Type id of a name, negative when absent. */
   id(name: string, kind: keyof typeof BTF_KIND): number;
+  /** The names of an enum's values; empty where the kernel has no such enum. */
+  enumNames(name: string): Map<number, string>;
   close(): void;
+}
+
+/** struct btf_type (12 bytes, the count in the low half of its second word), then name and value of each enumerator. */
+function readEnum(btf: Pointer, id: number): Map<number, string> {
+  const type = c.typeById(btf, id) as Pointer;
+  const count = new DataView(koffi.view(type, 12)).getUint16(4, true);
+  const words = new DataView(koffi.view(type, 12 + count * 8));
+  return new Map(
+    Array.from({ length: count }, (_, i) => [
+      words.getInt32(12 + i * 8 + 4, true),
+      c.nameByOffset(btf, words.getUint32(12 + i * 8, true)) as string,
+    ]),
+  );
 }
 
 /** Opens the kernel's BTF; undefined where the kernel has none. Costs some 20 ms: libbpf indexes 100,000 types. */
@@ -94,7 +111,11 @@ export function openKernelBtf(): KernelBtf | undefined {
   if (btf === null || btf === 0n) return undefined;
   const id = (name: string, kind: keyof typeof BTF_KIND): number =>
     c.findBtf(btf, name, BTF_KIND[kind]) as number;
-  return { id, has: (name, kind) => id(name, kind) > 0, close: () => c.freeBtf(btf) };
+  const enumNames = (name: string): Map<number, string> => {
+    const found = id(name, 'ENUM');
+    return found > 0 ? readEnum(btf, found) : new Map();
+  };
+  return { id, enumNames, has: (name, kind) => id(name, kind) > 0, close: () => c.freeBtf(btf) };
 }
 
 /** Number of possible CPUs: what per-CPU memory must be sized for. */

@@ -3,6 +3,7 @@
  * knows the values. */
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 #include <linux/types.h>
 #include "rxstamp.h"
 
@@ -32,7 +33,7 @@ static struct rx_packet packet(unsigned flags, unsigned size, unsigned index)
 	    .hardware = 0xdeadbeefdeadbeefULL, /* nobody may look at it without its flag */
 	};
 
-	for (int i = 0; i < RX_HEADER_BYTES; i++)
+	for (int i = 0; i < RX_LONG_HEADER_BYTES; i++)
 		record.header[i] = i + 1;
 	return record;
 }
@@ -101,14 +102,61 @@ int main(void)
 	late.softirq = late.cause.isr - 1;
 	emit(&late, late.size);
 
-	struct rx_stage stage = {.kind = RX_STAGE,
-				 .stage = 6,
-				 .size = sizeof(stage),
-				 .cpu = 300,
-				 .time = BASE + 5,
-				 .skb = 0xffff8881deadbe00ULL};
+	for (int what = RX_LATER_STACK; what <= RX_LATER_EVICTED; what++) {
+		union {
+			struct rx_stage stage;
+			struct rx_queued queued;
+			struct rx_read read;
+			struct rx_drop drop;
+			struct rx_woken woken;
+			struct rx_merged merged;
+		} later = {.stage = {.kind = RX_STAGE,
+				     .what = what,
+				     .sequence = 0x7654321,
+				     .time = BASE + what,
+				     .origin = 1023,
+				     .flags = what == RX_LATER_DROP ? RX_LATER_ENTERED : 0,
+				     .check = 0xfe2077ab}};
+		unsigned size = sizeof(later.stage);
 
-	emit(&stage, stage.size);
+		if (what == RX_LATER_TCP_SOCKET) {
+			size = sizeof(later.queued);
+			later.queued.sock = 0xffff888111111180ULL;
+		} else if (what == RX_LATER_READ) {
+			size = sizeof(later.read);
+			later.read.pid = 70;
+			later.read.tid = 71;
+			later.read.bytes = 1400;
+			memcpy(later.read.name, "reader", 7);
+		} else if (what == RX_LATER_DROP) {
+			size = sizeof(later.drop);
+			later.drop.reason = 0x30007;
+		} else if (what == RX_LATER_WOKEN) {
+			size = sizeof(later.woken);
+			later.woken.tid = 72;
+			memcpy(later.woken.name, "sixteen bytes...", 16);
+		} else if (what == RX_LATER_MERGED || what == RX_LATER_COALESCED) {
+			size = sizeof(later.merged);
+			later.merged.into_sequence = 0x7654320;
+			later.merged.into_origin = what == RX_LATER_MERGED ? 1022 : 0xffff;
+		}
+		later.stage.size = size;
+		emit(&later, size);
+	}
+
+	struct rx_stream stream = {.kind = RX_STREAM,
+				   .what = RX_STREAM_READ,
+				   .size = sizeof(stream),
+				   .copied = 0xfffffff0,
+				   .time = BASE + 50,
+				   .sock = 0xffff888111111180ULL,
+				   .pid = 70,
+				   .tid = 71,
+				   .name = "reader"};
+
+	emit(&stream, stream.size);
+	stream.what = RX_STREAM_CLOSED;
+	emit(&stream, stream.size);
 
 	struct rx_irq irq = {.kind = RX_IRQ,
 			     .size = sizeof(irq),

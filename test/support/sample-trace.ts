@@ -107,7 +107,7 @@ export function eachPacket(visit: (cursor: PacketCursor, number: number) => void
 /** Everything that a format writes for the trace, in lines. */
 export function render(maker: FormatMaker, meta: TraceMeta = META): string[] {
   const format = maker(new Timeline(0n, ZERO), SHOWN);
-  const summary = new Summary();
+  const summary = new Summary(SHOWN);
   const ledger = new LossLedger();
   let out = format.header(meta);
   eachPacket((cursor, number) => {

@@ -164,7 +164,7 @@ describe('the options of trace', () => {
 
   it.each([
     ['--format', 'xml'],
-    ['--until', 'socket'],
+    ['--until', 'sockets'],
     ['--clock', 'utc'],
   ])('refuse %s %s and list what there is', (option, value) => {
     expect(refusal(option, value)).toMatch(/invalid\. Allowed choices are /);

@@ -123,8 +123,8 @@ class Trace {
 
   private lookups(): Lookups {
     return {
-      task: () => undefined,
-      dropReason: () => undefined,
+      task: (tid) => this.joiner.taskName(tid),
+      dropReason: (reason) => this.session.dropReasonName(reason),
       mergedInto: (cursor) => this.merges.into(cursor),
       mergedFrom: (cursor) => this.merges.from(cursor),
     };
@@ -153,7 +153,7 @@ class Trace {
   }
 
   private emit(final: boolean): void {
-    this.joiner.begin();
+    this.joiner.begin(final);
     const { packetBytes } = this.format;
     const write = (bytes: Uint8Array, at: number): number => packetBytes!.write(this.cursor, bytes, at);
     while (!(this.full() && !this.options.interrupts) && this.joiner.next(this.cursor, final)) {

@@ -5,6 +5,7 @@ import type { Nic, NicIrq } from '../../nic/nic.js';
 import { runInThreads } from '../../nic/irq-threads.js';
 import { defaultRouteInterface, irqsOfQueue, nicOfIrq, resolveNic } from '../../nic/resolve.js';
 import { possibleCpuCount } from '../../sys/cpus.js';
+import { type StageName, stageIndex } from '../../stages.js';
 import { kernelFilter } from './expression.js';
 import type { TraceOptions } from './options.js';
 
@@ -23,12 +24,14 @@ const DEFAULT_TOTAL = 256 * MIB;
 /** What the reader can map in one piece. */
 const MOST_TOTAL = 2048 * MIB;
 
+const isLater = (until: StageName): boolean => stageIndex(until) > stageIndex('driver');
+
 /**
- * Ring size per CPU. Rings are there for all possible CPUs, and twice with --interrupts.
+ * Ring size per CPU. Rings are there for all possible CPUs, `twice` with --interrupts and behind the driver stage.
  * @throws RxError RXS_USAGE when they would not fit
  */
-export function ringSize(asked: number | undefined, cpus: number, interrupts: boolean): number {
-  const rings = interrupts ? cpus * 2 : cpus;
+export function ringSize(asked: number | undefined, cpus: number, twice: boolean): number {
+  const rings = twice ? cpus * 2 : cpus;
   if (asked === undefined) {
     const share = 2 ** Math.floor(Math.log2(DEFAULT_TOTAL / rings));
     return Math.min(DEFAULT_RING, Math.max(65_536, share));
@@ -118,7 +121,7 @@ function resolveInterfaces(options: TraceOptions): Target {
     cpus: options.cpus,
     interrupts: options.interrupts,
     slower: inKernel(options.slower),
-    ringBytes: ringSize(options.ringBytes, possibleCpuCount(), options.interrupts),
+    ringBytes: ringSize(options.ringBytes, possibleCpuCount(), options.interrupts || isLater(options.until)),
   };
   if (options.irqs !== undefined && options.irqs.length > 0) {
     const owners = options.irqs.map((irq) => nicOfIrq(irq));

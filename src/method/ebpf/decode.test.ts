@@ -2,10 +2,23 @@ import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { compile, noCompiler } from '../../../test/support/compile.js';
 import { CONTEXT, Lane, PACKET_AT_ETHERNET, PacketColumns, POLL } from '../../record/lane.js';
+import { LATER, type LaterRecord } from '../../record/later.js';
 import type { InterruptRecord } from '../../record/source.js';
 import { stageIndex } from '../../stages.js';
 import { Decoder } from './decode.js';
-import { IRQ, KIND, PACKET, POLL as POLL_LAYOUT, STAGE } from './layout.gen.js';
+import {
+  DROP,
+  IRQ,
+  KIND,
+  MERGED,
+  PACKET,
+  POLL as POLL_LAYOUT,
+  QUEUED,
+  READ,
+  STAGE,
+  STREAM,
+  WOKEN,
+} from './layout.gen.js';
 
 const BASE = 0x1_ffff_ff00n;
 
@@ -15,7 +28,7 @@ function decodeRecords() {
   const words = new Uint32Array(new Uint8Array(bytes).buffer);
   const decoder = new Decoder(BASE);
   const lane = new Lane(1);
-  const stages: number[][] = [];
+  const later: LaterRecord[] = [];
   const interrupts: InterruptRecord[] = [];
   const kinds: number[] = [];
   const sizes: number[] = [];
@@ -28,33 +41,57 @@ function decodeRecords() {
     sizes.push(words[word]! >>> 16);
     if (kind === KIND.PACKET) decoder.packet(lane, words, word);
     else if (kind === KIND.POLL) decoder.poll(lane, words, word);
-    else if (kind === KIND.STAGE) decoder.stage(words, word, (...stage) => stages.push(stage));
+    else if (kind === KIND.STAGE) later.push(decoder.later(words, word, 5).copy());
+    else if (kind === KIND.STREAM) later.push(decoder.stream(words, word, 5).copy());
     else interrupts.push(decoder.interrupt(words, word));
   }
-  return { lane, stages, interrupts, kinds, sizes, hardware };
+  return { lane, later, interrupts, kinds, sizes, hardware };
 }
 
 describe.skipIf(noCompiler !== undefined)(
   `records that C wrote${noCompiler ? ` (${noCompiler})` : ''}`,
   () => {
-    const { lane, stages, interrupts, kinds, sizes, hardware } =
+    const { lane, later, interrupts, kinds, sizes, hardware } =
       noCompiler === undefined ? decodeRecords() : ({} as never);
     const pollTime = (name: Parameters<typeof stageIndex>[0], row: number): number =>
       lane.polls.times[stageIndex(name)]![row]!;
 
     it('have the kinds and sizes of the generated layout', () => {
-      const { PACKET: packet, POLL: poll, STAGE: stage, IRQ: irq } = KIND;
-      expect(kinds).toEqual([packet, packet, poll, packet, packet, poll, poll, stage, irq, packet, packet]);
-      const size: Readonly<Record<number, number>> = {
-        [packet]: PACKET.SIZE,
-        [poll]: POLL_LAYOUT.SIZE,
-        [stage]: STAGE.SIZE,
-        [irq]: IRQ.SIZE,
-      };
+      const { PACKET: packet, POLL: poll, STAGE: stage, STREAM: stream, IRQ: irq } = KIND;
+      const laters = Array.from({ length: 13 }, () => stage);
+      const expected = [
+        packet,
+        packet,
+        poll,
+        packet,
+        packet,
+        poll,
+        poll,
+        ...laters,
+        stream,
+        stream,
+        irq,
+        packet,
+        packet,
+      ];
+      expect(kinds).toEqual(expected);
+      const plain = STAGE.SIZE;
+      const laterSizes = [plain, plain, plain, plain, QUEUED.SIZE, READ.SIZE, DROP.SIZE, WOKEN.SIZE];
       // The last packet but one has a short header.
       expect(sizes).toEqual([
-        ...kinds.slice(0, -2).map((kind) => size[kind]),
-        PACKET.hardware - 24,
+        ...[packet, packet, poll, packet, packet, poll, poll].map((kind) =>
+          kind === packet ? PACKET.SIZE : POLL_LAYOUT.SIZE,
+        ),
+        ...laterSizes,
+        MERGED.SIZE,
+        MERGED.SIZE,
+        plain,
+        plain,
+        plain,
+        STREAM.SIZE,
+        STREAM.SIZE,
+        IRQ.SIZE,
+        PACKET.hardware - 40,
         PACKET.SIZE,
       ]);
     });
@@ -71,14 +108,14 @@ describe.skipIf(noCompiler !== undefined)(
       expect(packets.napiId[0]).toBe(0x2001);
       expect(packets.queue[0]).toBe(8);
       expect(packets.capturedLength[0]).toBe(47);
-      const header = new Uint8Array(packets.header.buffer, 0, 48);
-      expect([...header]).toEqual(Array.from({ length: 48 }, (_, i) => i + 1));
+      const header = new Uint8Array(packets.header.buffer, 0, 64);
+      expect([...header]).toEqual(Array.from({ length: 64 }, (_, i) => i + 1));
       expect([packets.flags[0], packets.flags[1]]).toEqual([0, PACKET_AT_ETHERNET]);
     });
 
     it('give a packet with a short header its first 24 bytes', () => {
       expect(lane.packets.capturedLength[4]).toBe(24);
-      const header = new Uint8Array(lane.packets.header.buffer, 4 * 48, 24);
+      const header = new Uint8Array(lane.packets.header.buffer, 4 * 64, 24);
       expect([...header]).toEqual(Array.from({ length: 24 }, (_, i) => i + 1));
     });
 
@@ -86,8 +123,8 @@ describe.skipIf(noCompiler !== undefined)(
       expect(hardware).toEqual([[5, 0x18ea92f0123456f8n]]);
       expect([...lane.packets.hardware.subarray(0, 6)]).toEqual(Array(6).fill(Number.NaN));
       expect([...lane.packets.hardwareError.subarray(0, 6)]).toEqual(Array(6).fill(Number.NaN));
-      const header = new Uint8Array(lane.packets.header.buffer, 5 * 48, 48);
-      expect([...header]).toEqual(Array.from({ length: 48 }, (_, i) => i + 1));
+      const header = new Uint8Array(lane.packets.header.buffer, 5 * 64, 64);
+      expect([...header]).toEqual(Array.from({ length: 64 }, (_, i) => i + 1));
       expect(lane.packets.capturedLength[5]).toBe(47);
     });
 
@@ -130,8 +167,36 @@ describe.skipIf(noCompiler !== undefined)(
       expect(pollTime('softirq', 2)).toBeNaN();
     });
 
-    it('give a later stage and an interrupt', () => {
-      expect(stages).toEqual([[6, 0x8881deadbe00, 5, 300]]);
+    it('give what came later, with its packet', () => {
+      const stamps = ['stack', 'ip', 'transport', 'socket', 'socket'] as const;
+      expect(later.slice(0, 5).map(({ stage }) => stage)).toEqual(stamps.map(stageIndex));
+      expect(later.map(({ what }) => what)).toEqual(
+        'stamp stamp stamp stamp tcpSocket read drop woken merged coalesced consumed forwarded evicted tcpRead tcpClosed'
+          .split(' ')
+          .map((name) => LATER[name as keyof typeof LATER]),
+      );
+      for (const [index, record] of later.slice(0, 13).entries())
+        expect(record).toMatchObject({
+          time: index + 1,
+          cpu: 5,
+          origin: 1023,
+          sequence: 0x7654321,
+          check: 0xfe2077ab,
+        });
+      expect(later[4]).toMatchObject({ sock: 0x888111111180 });
+      expect(later[5]).toMatchObject({ pid: 70, tid: 71, bytes: 1400, name: 'reader', entered: false });
+      expect(later[6]).toMatchObject({ reason: 0x30007, entered: true });
+      expect(later[7]).toMatchObject({ tid: 72, name: 'sixteen bytes...' });
+      expect(later[8]).toMatchObject({ intoOrigin: 1022, intoSequence: 0x7654320 });
+      expect(later[9]).toMatchObject({ intoOrigin: -1 });
+    });
+
+    it('give what happened to a TCP socket', () => {
+      const socket = { time: 50, sock: 0x888111111180, copied: 0xfffffff0, pid: 70, tid: 71, name: 'reader' };
+      expect(later.slice(13)).toMatchObject([socket, socket]);
+    });
+
+    it('give an interrupt', () => {
       const { entry, claim, ...rest } = interrupts[0]!;
       expect([entry, claim]).toEqual([Number.NaN, Number.NaN]);
       expect(rest).toEqual({ irq: 38, vector: 0x25, cpu: 3, isr: 10, exit: 0x2_0000_0000, napiId: 0x2001 });

@@ -3,6 +3,7 @@
  * per record. Times are subtracted in 32-bit halves, so they are exact at any uptime.
  */
 import {
+  FATE,
   HARDWARE_STAGE,
   HEADER_WORDS,
   type Lane,
@@ -10,17 +11,28 @@ import {
   PacketColumns,
   POLL,
 } from '../../record/lane.js';
-import type { InterruptRecord, RecordSource } from '../../record/source.js';
+import { LATER, LaterRecord } from '../../record/later.js';
+import type { InterruptRecord } from '../../record/source.js';
 import { stageIndex } from '../../stages.js';
 import {
   CAUSE,
   CAUSE_FLAG,
+  DROP,
   IRQ,
+  LATER as LATER_KIND,
+  LATER_FLAG,
+  LIMITS,
+  MERGED,
   PACKET,
   PACKET_FLAG,
   POLL as POLL_LAYOUT,
   POLL_FLAG,
+  QUEUED,
+  READ,
   STAGE,
+  STREAM,
+  STREAM_WHAT,
+  WOKEN,
 } from './layout.gen.js';
 
 const HALF = 4_294_967_296;
@@ -31,12 +43,31 @@ const SOFTIRQ = stageIndex('softirq');
 const POLL_STAGE = stageIndex('poll');
 const C = POLL_LAYOUT.cause;
 
+/** What each kind of later record says, and of which stage; indexed by enum rx_later. */
+const LATER_OF: Readonly<Record<number, readonly [LaterRecord['what'], number]>> = {
+  [LATER_KIND.LATER_STACK]: [LATER.stamp, stageIndex('stack')],
+  [LATER_KIND.LATER_IP]: [LATER.stamp, stageIndex('ip')],
+  [LATER_KIND.LATER_TRANSPORT]: [LATER.stamp, stageIndex('transport')],
+  [LATER_KIND.LATER_SOCKET]: [LATER.stamp, stageIndex('socket')],
+  [LATER_KIND.LATER_TCP_SOCKET]: [LATER.tcpSocket, stageIndex('socket')],
+  [LATER_KIND.LATER_READ]: [LATER.read, stageIndex('read')],
+  [LATER_KIND.LATER_DROP]: [LATER.drop, stageIndex('drop')],
+  [LATER_KIND.LATER_WOKEN]: [LATER.woken, stageIndex('socket')],
+  [LATER_KIND.LATER_MERGED]: [LATER.merged, stageIndex('driver')],
+  [LATER_KIND.LATER_COALESCED]: [LATER.coalesced, stageIndex('transport')],
+  [LATER_KIND.LATER_CONSUMED]: [LATER.consumed, stageIndex('read')],
+  [LATER_KIND.LATER_FORWARDED]: [LATER.forwarded, stageIndex('read')],
+  [LATER_KIND.LATER_EVICTED]: [LATER.evicted, stageIndex('driver')],
+};
+
 /** Decodes records relative to one base. */
 export class Decoder {
   /** Called for a packet with the NIC's own stamp, which lies at word `at`. */
   onHardware: (lane: Lane, row: number, words: Uint32Array, at: number) => void = () => {};
   private readonly baseHigh: number;
   private readonly baseLow: number;
+  private readonly record = new LaterRecord();
+  private readonly names = new Map<number, { a: number; b: number; c: number; d: number; name: string }>();
 
   /** @param base CLOCK_MONOTONIC nanoseconds */
   constructor(base: bigint) {
@@ -70,6 +101,15 @@ export class Decoder {
     const flags = ((words[word] as number) >>> 8) & 0xff;
     columns.times[0]![row] = this.time(words, word, PACKET.driver);
     for (let i = 1; i < columns.times.length; i++) columns.times[i]![row] = Number.NaN;
+    columns.stackCpu[row] = 0;
+    columns.fate[row] = FATE.open;
+    columns.dropReason[row] = 0;
+    columns.mergedInto[row] = -1;
+    columns.wokenTid[row] = 0;
+    columns.readerPid[row] = 0;
+    columns.readerTid[row] = 0;
+    columns.readBytes[row] = 0;
+    columns.ended[row] = 0;
     columns.hardware[row] = Number.NaN;
     columns.hardwareError[row] = Number.NaN;
     columns.poll[row] = flags & PACKET_FLAG.PACKET_OPENED ? PacketColumns.OPEN : PacketColumns.NONE;
@@ -139,10 +179,65 @@ export class Decoder {
     lane.closePoll(row, packets);
   }
 
-  stage(words: Uint32Array, word: number, tell: RecordSource['onStage']): void {
-    const stage = ((words[word] as number) >>> 8) & 0xff;
-    const cpu = words[word + STAGE.cpu / 4] as number;
-    tell(stage, this.skb(words, word, STAGE.skb), this.time(words, word, STAGE.time), cpu);
+  /** A record about something behind the driver stage, from the ring of `cpu`. The result is used again. */
+  later(words: Uint32Array, word: number, cpu: number): LaterRecord {
+    const record = this.record;
+    const what = ((words[word] as number) >>> 8) & 0xff;
+    const known = LATER_OF[what] as readonly [LaterRecord['what'], number];
+    const originFlags = words[word + STAGE.origin / 4] as number;
+    record.what = known[0];
+    record.stage = known[1];
+    record.time = this.time(words, word, STAGE.time);
+    record.cpu = cpu;
+    record.origin = originFlags & 0xffff;
+    record.sequence = words[word + STAGE.sequence / 4] as number;
+    record.check = words[word + STAGE.check / 4] as number;
+    record.entered = ((originFlags >>> 16) & LATER_FLAG.LATER_ENTERED) !== 0;
+    record.pid = 0;
+    record.tid = 0;
+    if (what === LATER_KIND.LATER_TCP_SOCKET) record.sock = this.skb(words, word, QUEUED.sock);
+    else if (what === LATER_KIND.LATER_READ) {
+      record.pid = words[word + READ.pid / 4] as number;
+      record.bytes = words[word + READ.bytes / 4] as number;
+      this.task(words, word, READ.tid, READ.name);
+    } else if (what === LATER_KIND.LATER_DROP) record.reason = words[word + DROP.reason / 4] as number;
+    else if (what === LATER_KIND.LATER_WOKEN) this.task(words, word, WOKEN.tid, WOKEN.name);
+    else if (what === LATER_KIND.LATER_MERGED || what === LATER_KIND.LATER_COALESCED) {
+      const into = (words[word + MERGED.intoOrigin / 4] as number) & 0xffff;
+      record.intoOrigin = into === 0xffff ? -1 : into;
+      record.intoSequence = words[word + MERGED.intoSequence / 4] as number;
+    }
+    return record;
+  }
+
+  /** A record about a TCP socket. The result is used again. */
+  stream(words: Uint32Array, word: number, cpu: number): LaterRecord {
+    const record = this.record;
+    const what = ((words[word] as number) >>> 8) & 0xff;
+    record.what = what === STREAM_WHAT.STREAM_READ ? LATER.tcpRead : LATER.tcpClosed;
+    record.time = this.time(words, word, STREAM.time);
+    record.cpu = cpu;
+    record.sock = this.skb(words, word, STREAM.sock);
+    record.copied = words[word + STREAM.copied / 4] as number;
+    record.pid = words[word + STREAM.pid / 4] as number;
+    this.task(words, word, STREAM.tid, STREAM.name);
+    return record;
+  }
+
+  /** Thread and its name: the same bytes again are the same text again. */
+  private task(words: Uint32Array, word: number, tidOffset: number, nameOffset: number): void {
+    const tid = words[word + tidOffset / 4] as number;
+    const at = word + nameOffset / 4;
+    const [a, b, c, d] = [words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!];
+    let known = this.names.get(tid);
+    if (known === undefined || known.a !== a || known.b !== b || known.c !== c || known.d !== d) {
+      const bytes = Buffer.from(words.buffer, words.byteOffset + at * 4, LIMITS.TASK_NAME_BYTES);
+      const end = bytes.indexOf(0);
+      known = { a, b, c, d, name: bytes.toString('utf8', 0, end < 0 ? bytes.length : end) };
+      this.names.set(tid, known);
+    }
+    this.record.tid = tid;
+    this.record.name = known.name;
   }
 
   interrupt(words: Uint32Array, word: number): InterruptRecord {

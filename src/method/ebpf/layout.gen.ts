@@ -2,7 +2,7 @@
 
 /** Byte offsets in struct rx_cpu. */
 export const CPU = {
-  SIZE: 576,
+  SIZE: 640,
   head: 0,
   tailSeen: 4,
   irqHead: 8,
@@ -10,28 +10,46 @@ export const CPU = {
   on: 16,
   busy: 20,
   loss: 24,
-  device: 72,
-  enter: 80,
-  active: 88,
-  pendingSlot: 92,
-  scheduled: 96,
-  pad: 100,
-  current: 104,
-  softirq: 152,
-  poll: 160,
-  pending: 264,
-  filtered: 520,
+  self: 88,
+  sequence: 96,
+  sideBusy: 100,
+  waking: 104,
+  device: 136,
+  enter: 144,
+  active: 152,
+  pendingSlot: 156,
+  scheduled: 160,
+  pad: 164,
+  current: 168,
+  softirq: 216,
+  poll: 224,
+  pending: 328,
+  filtered: 584,
 } as const;
 
 /** Byte offsets in struct rx_loss. */
 export const LOSS = {
-  SIZE: 48,
+  SIZE: 64,
   packetsRingFull: 0,
   stagesRingFull: 8,
   irqsRingFull: 16,
   recursion: 24,
-  hardwareLate: 32,
-  napiEvicted: 40,
+  stagesRecursion: 32,
+  socketsEvicted: 40,
+  hardwareLate: 48,
+  napiEvicted: 56,
+} as const;
+
+/** Byte offsets in struct rx_waking. */
+export const WAKING = {
+  SIZE: 32,
+  packet: 0,
+  time: 8,
+  sock: 16,
+  check: 24,
+  active: 28,
+  side: 29,
+  pad: 30,
 } as const;
 
 /** Byte offsets in struct rx_cause. */
@@ -93,7 +111,7 @@ export const CHUNK = {
 
 /** Byte offsets in struct rx_packet. */
 export const PACKET = {
-  SIZE: 96,
+  SIZE: 112,
   kind: 0,
   flags: 1,
   size: 2,
@@ -108,7 +126,7 @@ export const PACKET = {
   caplen: 38,
   index: 39,
   header: 40,
-  hardware: 88,
+  hardware: 104,
 } as const;
 
 /** Byte offsets in struct rx_poll. */
@@ -158,11 +176,71 @@ export const IRQ = {
 export const STAGE = {
   SIZE: 24,
   kind: 0,
-  stage: 1,
+  what: 1,
   size: 2,
-  cpu: 4,
+  sequence: 4,
   time: 8,
-  skb: 16,
+  origin: 16,
+  flags: 18,
+  check: 20,
+} as const;
+
+/** Byte offsets in struct rx_queued. */
+export const QUEUED = {
+  SIZE: 32,
+  stage: 0,
+  sock: 24,
+} as const;
+
+/** Byte offsets in struct rx_read. */
+export const READ = {
+  SIZE: 56,
+  stage: 0,
+  pid: 24,
+  tid: 28,
+  bytes: 32,
+  pad: 36,
+  name: 40,
+} as const;
+
+/** Byte offsets in struct rx_drop. */
+export const DROP = {
+  SIZE: 32,
+  stage: 0,
+  reason: 24,
+  pad: 28,
+} as const;
+
+/** Byte offsets in struct rx_woken. */
+export const WOKEN = {
+  SIZE: 48,
+  stage: 0,
+  tid: 24,
+  pad: 28,
+  name: 32,
+} as const;
+
+/** Byte offsets in struct rx_merged. */
+export const MERGED = {
+  SIZE: 32,
+  stage: 0,
+  intoSequence: 24,
+  intoOrigin: 28,
+  pad: 30,
+} as const;
+
+/** Byte offsets in struct rx_stream. */
+export const STREAM = {
+  SIZE: 48,
+  kind: 0,
+  what: 1,
+  size: 2,
+  copied: 4,
+  time: 8,
+  sock: 16,
+  pid: 24,
+  tid: 28,
+  name: 32,
 } as const;
 
 /** Byte offsets in struct rx_tail. */
@@ -205,6 +283,12 @@ export const THREAD = {
   pad: 100,
 } as const;
 
+/** Byte offsets in struct rx_tracked. */
+export const TRACKED = {
+  SIZE: 64,
+  way: 0,
+} as const;
+
 /** Byte offsets in struct rx_scratch. */
 export const SCRATCH = {
   SIZE: 1536,
@@ -227,7 +311,7 @@ export const CONFIG = {
   exitHooked: 40,
   softirqExitHooked: 44,
   interrupts: 48,
-  stageStack: 52,
+  tracked: 52,
   hardware: 56,
   slowFrom: 60,
   slowTo: 64,
@@ -246,6 +330,35 @@ export const KIND = {
   POLL: 2,
   IRQ: 3,
   STAGE: 4,
+  STREAM: 5,
+} as const;
+
+/** enum rx_later. */
+export const LATER = {
+  LATER_STACK: 1,
+  LATER_IP: 2,
+  LATER_TRANSPORT: 3,
+  LATER_SOCKET: 4,
+  LATER_TCP_SOCKET: 5,
+  LATER_READ: 6,
+  LATER_DROP: 7,
+  LATER_WOKEN: 8,
+  LATER_MERGED: 9,
+  LATER_COALESCED: 10,
+  LATER_CONSUMED: 11,
+  LATER_FORWARDED: 12,
+  LATER_EVICTED: 13,
+} as const;
+
+/** enum rx_later_flag. */
+export const LATER_FLAG = {
+  LATER_ENTERED: 1,
+} as const;
+
+/** enum rx_stream_what. */
+export const STREAM_WHAT = {
+  STREAM_READ: 1,
+  STREAM_CLOSED: 2,
 } as const;
 
 /** enum rx_packet_flag. */
@@ -293,6 +406,13 @@ export const LIMITS = {
   SLACK_BYTES: 256,
   HEADER_BYTES: 48,
   SHORT_HEADER_BYTES: 24,
+  LONG_HEADER_BYTES: 64,
+  LONG_SHORT_HEADER_BYTES: 40,
+  TRACKED_SETS: 16384,
+  TRACKED_WAYS: 8,
+  SEQUENCE_BITS: 27,
+  MOST_TRACKED_CPUS: 1024,
+  TASK_NAME_BYTES: 16,
   FILTER_BYTES: 1536,
   SLOT_INSTRUCTIONS: 4096,
   MAX_IRQS: 4096,

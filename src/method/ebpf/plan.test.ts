@@ -200,7 +200,7 @@ describe('an interface without interrupts', () => {
 
   it('and above it on request', () => {
     expect(sorted(plan(request({ hasIrqs: false, until: 'stack' }), all, true))).toEqual(
-      [...PACKETS, 'stack_core'].sort(),
+      [...PACKETS, 'stack_core', 'merge_gro', 'merge_gro_list'].sort(),
     );
   });
 });

@@ -36,6 +36,8 @@ export interface Plan {
   readonly startHooked: boolean;
   /** The way from a hard interrupt through its thread to NAPI is followed. */
   readonly threadsHooked: boolean;
+  /** Packets are followed beyond the driver stage. */
+  readonly tracked: boolean;
 }
 
 const EXIT: Hook = { kind: 'tp_btf', target: 'irq_handler_exit', program: 'isr_exit' };
@@ -56,6 +58,8 @@ interface Chosen {
   readonly reasons: readonly string[];
 }
 
+const kindText = (hook: Hook): string => (hook.kind === 'tp_btf' ? 'tracepoint' : hook.kind);
+
 /** `fentry a, b: why; tracepoint c: why`: hooks that fail for the same reason share it. */
 function reasonTexts(failed: ReadonlyMap<string, Set<string>>): string[] {
   return [...failed].map(([key, targets]) => {
@@ -71,11 +75,18 @@ function choose(ways: readonly Way[], probe: HookProbe): Chosen {
     const answers = way.hooks.map((hook) => ({ hook, answer: probe(hook) }));
     const usable = answers.filter(({ answer }) => answer.possible !== 'no');
     if (way.anyOf ? usable.length > 0 : usable.length === answers.length) {
-      return { way, hooks: usable.map(({ hook }) => hook), reasons: reasonTexts(failed) };
+      const hooks = usable.map(({ hook }) => hook);
+      const reasons = reasonTexts(failed);
+      for (const helper of way.helpers ?? []) {
+        const answer = probe(helper);
+        if (answer.possible !== 'no') hooks.push(helper);
+        else reasons.push(`${kindText(helper)} ${helper.target}: ${answer.reason}: ${helper.without}`);
+      }
+      return { way, hooks, reasons };
     }
     for (const { hook, answer } of answers) {
       if (answer.possible !== 'no') continue;
-      const key = `${hook.kind === 'fentry' ? 'fentry' : 'tracepoint'}\n${answer.reason}`;
+      const key = `${kindText(hook)}\n${answer.reason}`;
       failed.set(key, (failed.get(key) ?? new Set()).add(hook.target));
     }
   }
@@ -86,6 +97,8 @@ function choose(ways: readonly Way[], probe: HookProbe): Chosen {
 function needed(stage: StageName, request: PlanRequest): boolean {
   const index = stageIndex(stage);
   if (stage === 'driver') return true;
+  // What is not read may have been dropped: without that nobody could tell, and every such packet were waited for.
+  if (stage === 'drop' && request.until === 'read') return true;
   if (!request.hasIrqs) return index > stageIndex('driver') && index <= stageIndex(request.until);
   if (index <= stageIndex(request.until)) return true;
   // Whatever is shown: the first ties an interrupt to its NAPI instance, the second gives it to the poll that starts
@@ -123,6 +136,7 @@ function planInterrupts(request: PlanRequest, probe: HookProbe): Plan {
     prepHooked,
     exitHooked,
     ...NO_POLLS,
+    tracked: false,
   };
 }
 
@@ -152,9 +166,12 @@ export function plan(request: PlanRequest, probe: HookProbe, hasPreemptCount: bo
     }
     if (stage.name === 'raise') prepHooked = rungs.has('napi_prep');
   }
+  const tracked = stageIndex(request.until) > stageIndex('driver');
+  // The last stage first: a packet that is followed from its first stage on is followed to its end.
+  perPacket.reverse();
   if (!request.hasIrqs) {
     const none = { entryHooked: false, prepHooked: false, exitHooked: false };
-    return { programs: perPacket, ways, ...none, ...NO_POLLS };
+    return { programs: perPacket, ways, ...none, ...NO_POLLS, tracked };
   }
   // Without a hook on NAPI scheduling the handler's entry is what is remembered.
   if (!prepHooked || !entryHooked) rungs.add('isr_entry');
@@ -180,5 +197,6 @@ export function plan(request: PlanRequest, probe: HookProbe, hasPreemptCount: bo
     softirqExitHooked,
     startHooked,
     threadsHooked,
+    tracked,
   };
 }

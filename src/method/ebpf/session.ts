@@ -5,10 +5,10 @@
 import { RxError } from '../../base/errors.js';
 import { hookProbe } from '../../feature/hooks.js';
 import { hostHooks } from '../../feature/host-hooks.js';
-import { Lane, FIRST_PACKET_STAGE } from '../../record/lane.js';
+import { Lane } from '../../record/lane.js';
 import type { Loss, LossCause } from '../../record/loss.js';
 import type { InterruptRecord, RecordSource, StageWay } from '../../record/source.js';
-import { type StageName, stageIndex } from '../../stages.js';
+import type { StageName } from '../../stages.js';
 import { clockNow } from '../../sys/libc.js';
 import { BpfObject, possibleCpus, programStats } from '../../sys/libbpf.js';
 import { networkNamespace } from '../../sys/netns.js';
@@ -69,6 +69,8 @@ export interface EbpfOptions {
 const COUNTERS: readonly [Exclude<keyof typeof LOSS, 'SIZE'>, LossCause][] = [
   ['packetsRingFull', 'ring_full'],
   ['stagesRingFull', 'stage_ring_full'],
+  ['stagesRecursion', 'stage_recursion'],
+  ['socketsEvicted', 'untracked'],
   ['irqsRingFull', 'irq_ring_full'],
   ['recursion', 'recursion'],
   ['hardwareLate', 'hw_stamp_form'],
@@ -96,7 +98,7 @@ export class EbpfSession implements RecordSource {
   readonly lanes: readonly Lane[];
   readonly ways: readonly StageWay[];
   drainedTo = 0;
-  onStage: RecordSource['onStage'] = () => {};
+  onLater: RecordSource['onLater'] = () => {};
   onInterrupt: (interrupt: InterruptRecord) => void = () => {};
   onLoss: (loss: Loss) => void = () => {};
   /** Called when the NIC's clock was set during the trace, with the nanoseconds. */
@@ -110,8 +112,17 @@ export class EbpfSession implements RecordSource {
   private readonly rings: Rings;
   private readonly plan: Plan;
   private readonly hardware: HardwareStamps | undefined;
+  private readonly reasons: ReadonlyMap<number, string>;
 
-  private constructor(object: BpfObject, rings: Rings, ringCount: number, chosen: Plan, clock?: PtpClock) {
+  private constructor(
+    object: BpfObject,
+    rings: Rings,
+    ringCount: number,
+    chosen: Plan,
+    reasons: ReadonlyMap<number, string>,
+    clock?: PtpClock,
+  ) {
+    this.reasons = reasons;
     this.object = object;
     this.rings = rings;
     this.ringCount = ringCount;
@@ -140,20 +151,24 @@ export class EbpfSession implements RecordSource {
 
   /** Loads and attaches. When it returns, events are being recorded. */
   static start(options: EbpfOptions): EbpfSession {
-    const { chosen, castHeaders } = decide(options);
+    const { chosen, castHeaders, reasons } = decide(options);
     const { filter } = options;
     const bytes = readObject('rxstamp.bpf.o');
     const object = BpfObject.open(filter ? withFilter(bytes, filter.code) : bytes, 'rxstamp.bpf.o');
     try {
       const programs = castHeaders ? chosen.programs : probeVariants(chosen.programs, object.programs());
       const cpus = possibleCpus();
-      const ringCount = options.interrupts ? cpus * 2 : cpus;
+      const ringCount = options.interrupts || chosen.tracked ? cpus * 2 : cpus;
       const chunks = options.ringBytes / LIMITS.CHUNK_BYTES;
       object.select(new Set(programs));
       object.resize('cpus', cpus);
       object.resize('scratch', filter ? cpus : 1);
       object.resize('tails', ringCount);
       object.resize('chunks', ringCount * chunks);
+      if (chosen.tracked) {
+        checkTracked(cpus);
+        for (const table of ['packets', 'sockets']) object.resize(table, LIMITS.TRACKED_SETS);
+      }
       configure(object.rodata(), options, chosen, cpus, chunks);
       object.load();
       const rings = new Rings(object, cpus, ringCount, chunks);
@@ -162,6 +177,7 @@ export class EbpfSession implements RecordSource {
         rings,
         ringCount,
         { ...chosen, programs },
+        reasons,
         options.hardware?.clock,
       );
       session.admit(options);
@@ -208,9 +224,17 @@ export class EbpfSession implements RecordSource {
     const lane = this.lanes[cpu] as Lane;
     if (kind === KIND.PACKET) this.decoder.packet(lane, words, word);
     else if (kind === KIND.POLL) this.decoder.poll(lane, words, word);
-    else if (kind === KIND.STAGE) this.decoder.stage(words, word, this.onStage);
+    else if (kind === KIND.STAGE) this.onLater(this.decoder.later(words, word, cpu));
+    else if (kind === KIND.STREAM) this.onLater(this.decoder.stream(words, word, cpu));
     else if (kind === KIND.IRQ) this.onInterrupt(this.decoder.interrupt(words, word));
   };
+
+  /** As the kernel calls it, without the prefix that all share; a subsystem's by its number. */
+  dropReasonName(reason: number): string | undefined {
+    if (reason === 0) return undefined;
+    if (reason >= 0x1_0000) return `subsystem ${reason >>> 16} reason ${reason & 0xffff}`;
+    return this.reasons.get(reason)?.replace(/^SKB_DROP_REASON_/, '') ?? `reason ${reason}`;
+  }
 
   /** Now, relative to base. */
   now(): number {
@@ -256,7 +280,13 @@ export class EbpfSession implements RecordSource {
   }
 }
 
-function decide(options: EbpfOptions): { chosen: Plan; castHeaders: boolean } {
+interface Decision {
+  readonly chosen: Plan;
+  readonly castHeaders: boolean;
+  readonly reasons: ReadonlyMap<number, string>;
+}
+
+function decide(options: EbpfOptions): Decision {
   const door = hostHooks();
   try {
     if (!door.hasBtf) {
@@ -284,10 +314,21 @@ function decide(options: EbpfOptions): { chosen: Plan; castHeaders: boolean } {
         hint: 'run `rxstamp doctor`',
       });
     }
-    return { chosen, castHeaders: (door.functionId('bpf_rdonly_cast') ?? 0) > 0 };
+    const reasons = chosen.tracked ? door.enumNames('skb_drop_reason') : new Map<number, string>();
+    return { chosen, reasons, castHeaders: (door.functionId('bpf_rdonly_cast') ?? 0) > 0 };
   } finally {
     door.close();
   }
+}
+
+function checkTracked(cpus: number): void {
+  if (cpus <= LIMITS.MOST_TRACKED_CPUS) return;
+  throw new RxError('RXS_NO_CPU', {
+    doing: 'following packets beyond the driver stage on',
+    subject: `${cpus} CPUs`,
+    why: `a packet's number has room for ${LIMITS.MOST_TRACKED_CPUS}`,
+    hint: 'use --until driver',
+  });
 }
 
 /** Packet programs that fetch headers by helper, for kernels before 6.2. */
@@ -318,7 +359,7 @@ function configure(rodata: DataView, options: EbpfOptions, chosen: Plan, cpus: n
   set(CONFIG.filterBytes, options.filter?.reach ?? 0);
   set(CONFIG.interrupts, options.interrupts);
   set(CONFIG.hardware, options.hardware?.clock !== undefined);
-  set(CONFIG.stageStack, Math.max(stageIndex('stack'), FIRST_PACKET_STAGE));
+  set(CONFIG.tracked, chosen.tracked);
   const { slower } = options;
   if (slower === undefined) return;
   set(CONFIG.slowFrom, COMPARED[slower.from] ?? 0);

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * How a packet's way ends: dropped, used up by the kernel, sent on. These tracepoints fire for
+ * every skb of the machine, sent ones too, wherever they are freed: in tasks, softirqs and
+ * interrupts, so they write into the second ring.
+ */
+#pragma once
+
+static __always_inline u32 entered(const struct sk_buff *skb)
+{
+	return skb->skb_iif ? RX_LATER_ENTERED : 0;
+}
+
+/* `reason` came with 5.17. */
+SEC("tp_btf/kfree_skb")
+int drop(u64 *args)
+{
+	u64 now = bpf_ktime_get_ns();
+	struct sk_buff *skb = (struct sk_buff *)args[0];
+	u32 id;
+	struct rx_cpu *cpu = this_cpu(&id);
+
+	if (!cpu)
+		return 0;
+	u64 packet = take(cpu, skb);
+
+	if (packet == NO_PACKET)
+		return 0;
+	struct rx_drop *record = later_begin(cpu, id, 1, sizeof(*record));
+
+	if (!record)
+		return 0;
+	fill_stage(&record->stage, RX_LATER_DROP, sizeof(*record), packet, now, check_of(cpu, skb));
+	record->stage.flags = entered(skb);
+	record->reason = 0;
+	if (bpf_core_type_exists(enum skb_drop_reason))
+		record->reason = (u32)args[2];
+	later_end(cpu, 1, sizeof(*record));
+	return 0;
+}
+
+static __always_inline int end(struct sk_buff *skb, u64 now, u32 what)
+{
+	u32 id;
+	struct rx_cpu *cpu = this_cpu(&id);
+
+	if (!cpu)
+		return 0;
+	u64 packet = take(cpu, skb);
+
+	if (packet == NO_PACKET)
+		return 0;
+	struct rx_stage *record = later_begin(cpu, id, 1, sizeof(*record));
+
+	if (!record)
+		return 0;
+	fill_stage(record, what, sizeof(*record), packet, now, check_of(cpu, skb));
+	record->flags = entered(skb);
+	later_end(cpu, 1, sizeof(*record));
+	return 0;
+}
+
+SEC("tp_btf/consume_skb")
+int BPF_PROG(consumed, struct sk_buff *skb)
+{
+	u64 now = bpf_ktime_get_ns();
+
+	return end(skb, now, RX_LATER_CONSUMED);
+}
+
+/* Forwarded or bridged: on its way into a transmit queue. What this machine sends itself never came
+ * in by an interface. */
+SEC("tp_btf/net_dev_queue")
+int BPF_PROG(forwarded, struct sk_buff *skb)
+{
+	u64 now = bpf_ktime_get_ns();
+
+	return skb->skb_iif ? end(skb, now, RX_LATER_FORWARDED) : 0;
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * The packet on its socket: queued, who is woken by it, who reads it. A datagram is followed by its
+ * skb to the end. TCP has no packets behind the socket's queue: segments are joined there and freed
+ * unseen, so a segment's entry ends with its queueing, and what is read is told per socket, by
+ * sequence number.
+ */
+#pragma once
+
+/* Hooks that may run in a task write into the second ring; unless nothing can interrupt them. */
+static __always_inline u32 side_of(void)
+{
+	return !bottom_halves_off();
+}
+
+/* __udp_enqueue_schedule_skb queues the datagram and wakes the readers, or finds the socket's
+ * buffer full: the stamp is of its start, and is written when it is over. */
+SEC("fentry/__udp_enqueue_schedule_skb")
+int BPF_PROG(socket_udp, struct sock *sk, struct sk_buff *skb)
+{
+	u64 now = bpf_ktime_get_ns();
+	u32 id;
+	struct rx_cpu *cpu = this_cpu(&id);
+
+	if (!cpu)
+		return 0;
+	u64 packet = find(cpu, skb);
+
+	cpu->waking.active = 0;
+	if (packet == NO_PACKET)
+		return 0;
+	cpu->waking.packet = packet;
+	cpu->waking.time = now;
+	cpu->waking.check = check_of(cpu, skb);
+	cpu->waking.side = 0;
+	barrier();
+	cpu->waking.active = 1;
+	return 0;
+}
+
+SEC("fexit/__udp_enqueue_schedule_skb")
+int BPF_PROG(socket_udp_done, struct sock *sk, struct sk_buff *skb, int error)
+{
+	u32 id;
+	struct rx_cpu *cpu = this_cpu(&id);
+
+	if (!cpu || !cpu->waking.active)
+		return 0;
+	cpu->waking.active = 0;
+	if (!error)
+		stamp_packet(cpu, id, 0, RX_LATER_SOCKET, cpu->waking.packet, cpu->waking.time,
+			     cpu->waking.check);
+	return 0;
+}
+
+static __always_inline int queue_tcp(struct sock *sk, struct sk_buff *skb, u64 now, int last)
+{
+	u32 id;
+	struct rx_cpu *cpu = this_cpu(&id);
+
+	if (!cpu)
+		return 0;
+	u64 packet = last ? take(cpu, skb) : find(cpu, skb);
+
+	if (packet == NO_PACKET)
+		return 0;
+	u32 check = check_of(cpu, skb);
+	u32 side = side_of();
+
+	if (enter(&sockets, address_of(cpu, sk), 1) != NO_PACKET)
+		cpu->loss.sockets_evicted++;
+	struct rx_queued *record = later_begin(cpu, id, side, sizeof(*record));
+
+	if (record) {
+		fill_stage(&record->stage, RX_LATER_TCP_SOCKET, sizeof(*record), packet, now,
+			   check);
+		record->sock = (u64)sk;
+		later_end(cpu, side, sizeof(*record));
+	}
+	cpu->waking.packet = packet;
+	cpu->waking.check = check;
+	cpu->waking.side = side;
+	barrier();
+	cpu->waking.active = 1;
+	return 0;
+}
+
+SEC("fentry/tcp_queue_rcv")
+int BPF_PROG(socket_tcp, struct sock *sk, struct sk_buff *skb)
+{
+	u64 now = bpf_ktime_get_ns();
+
+	return queue_tcp(sk, skb, now, 1);
+}
+
+/* Out of order: it may still be dropped there, as a duplicate or for want of room. */
+SEC("fentry/tcp_data_queue_ofo")
+int BPF_PROG(socket_tcp_ofo, struct sock *sk, struct sk_buff *skb)
+{
+	u64 now = bpf_ktime_get_ns();
+
+	return queue_tcp(sk, skb, now, 0);
+}
+
+/* The end of waking those who wait for a TCP socket's bytes. */
+SEC("fexit/tcp_data_ready")
+int BPF_PROG(socket_tcp_done, struct sock *sk)
+{
+	u32 id;
+	struct rx_cpu *cpu = this_cpu(&id);
+
+	if (cpu)
+		cpu->waking.active = 0;
+	return 0;
+}
+
+/* Ping sockets. Raw ones get copies, whose skbs are others. */
+SEC("fentry/__sock_queue_rcv_skb")
+int BPF_PROG(socket_other, struct sock *sk, struct sk_buff *skb)
+{
+	u64 now = bpf_ktime_get_ns();
+
+	return stamp(skb, now, RX_LATER_SOCKET);
+}
+
+SEC("tp_btf/sched_waking")
+int BPF_PROG(socket_woken, struct task_struct___name *task)
+{
+	u64 now = bpf_ktime_get_ns();
+	u32 id;
+	struct rx_cpu *cpu = this_cpu(&id);
+
+	/* An interrupt may come in between and wake whom it likes. */
+	if (!cpu || !cpu->waking.active || in_hardirq())
+		return 0;
+	u32 side = cpu->waking.side;
+	struct rx_woken *record = later_begin(cpu, id, side, sizeof(*record));
+
+	if (!record)
+		return 0;
+	fill_stage(&record->stage, RX_LATER_WOKEN, sizeof(*record), cpu->waking.packet, now,
+		   cpu->waking.check);
+	record->tid = task->pid;
+	bpf_probe_read_kernel(record->name, sizeof(record->name), &task->comm);
+	later_end(cpu, side, sizeof(*record));
+	return 0;
+}
+
+/* A datagram that was copied; a negative length: looked at with MSG_PEEK. One of no bytes has no
+ * sign, but whoever peeks holds a reference beside the queue's. */
+SEC("fentry/skb_consume_udp")
+int BPF_PROG(read_udp, struct sock *sk, struct sk_buff *skb, int len)
+{
+	u64 now = bpf_ktime_get_ns();
+	u32 id;
+
+	if (len < 0 || (!len && skb->users.refs.counter > 1))
+		return 0;
+	struct rx_cpu *cpu = this_cpu(&id);
+
+	if (!cpu)
+		return 0;
+	u64 packet = take(cpu, skb);
+
+	if (packet == NO_PACKET)
+		return 0;
+	u32 side = side_of();
+	struct rx_read *record = later_begin(cpu, id, side, sizeof(*record));
+
+	if (!record)
+		return 0;
+	u64 task = bpf_get_current_pid_tgid();
+
+	fill_stage(&record->stage, RX_LATER_READ, sizeof(*record), packet, now, check_of(cpu, skb));
+	record->pid = task >> 32;
+	record->tid = task;
+	record->bytes = len;
+	bpf_get_current_comm(record->name, sizeof(record->name));
+	later_end(cpu, side, sizeof(*record));
+	return 0;
+}
+
+static __always_inline int stream(struct sock *sk, u64 now, u32 what)
+{
+	u32 id;
+	struct rx_cpu *cpu = this_cpu(&id);
+
+	if (!cpu || look_up(&sockets, address_of(cpu, sk), what == RX_STREAM_CLOSED) == NO_PACKET)
+		return 0;
+	struct rx_stream *record = later_begin(cpu, id, 1, sizeof(*record));
+
+	if (!record)
+		return 0;
+	u64 task = bpf_get_current_pid_tgid();
+
+	record->kind = RX_STREAM;
+	record->what = what;
+	record->size = sizeof(*record);
+	record->copied = BPF_CORE_READ((struct tcp_sock *)sk, copied_seq);
+	record->time = now;
+	record->sock = (u64)sk;
+	record->pid = task >> 32;
+	record->tid = task;
+	bpf_get_current_comm(record->name, sizeof(record->name));
+	later_end(cpu, 1, sizeof(*record));
+	return 0;
+}
+
+/* Fires behind each chunk that tcp_recvmsg_locked (or splice, or a zero-copy read) took, with
+ * copied_seq moved already; not moved by MSG_PEEK. */
+SEC("tp_btf/tcp_rcv_space_adjust")
+int BPF_PROG(read_tcp, struct sock *sk)
+{
+	u64 now = bpf_ktime_get_ns();
+
+	return stream(sk, now, RX_STREAM_READ);
+}
+
+SEC("fentry/tcp_close")
+int BPF_PROG(close_tcp, struct sock *sk)
+{
+	u64 now = bpf_ktime_get_ns();
+
+	return stream(sk, now, RX_STREAM_CLOSED);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * The packet on its way up: stack, ip, transport; and where GRO puts it into another one.
+ */
+#pragma once
+
+#define STAGE_HOOK(section, name, what)                                                            \
+	SEC(section)                                                                               \
+	int BPF_PROG(name, struct sk_buff *skb)                                                    \
+	{                                                                                          \
+		u64 now = bpf_ktime_get_ns();                                                      \
+                                                                                                   \
+		return stamp(skb, now, what);                                                      \
+	}
+
+STAGE_HOOK("tp_btf/netif_receive_skb", stack_core, RX_LATER_STACK)
+STAGE_HOOK("fentry/ip_rcv_core", ip_v4_core, RX_LATER_IP)
+STAGE_HOOK("fentry/ip6_rcv_core", ip_v6_core, RX_LATER_IP)
+STAGE_HOOK("fentry/ip_rcv", ip_v4, RX_LATER_IP)
+STAGE_HOOK("fentry/ipv6_rcv", ip_v6, RX_LATER_IP)
+STAGE_HOOK("fentry/udp_rcv", transport_udp_v4, RX_LATER_TRANSPORT)
+STAGE_HOOK("fentry/udpv6_rcv", transport_udp_v6, RX_LATER_TRANSPORT)
+STAGE_HOOK("fentry/tcp_v4_rcv", transport_tcp_v4, RX_LATER_TRANSPORT)
+STAGE_HOOK("fentry/tcp_v6_rcv", transport_tcp_v6, RX_LATER_TRANSPORT)
+STAGE_HOOK("fentry/icmp_rcv", transport_icmp_v4, RX_LATER_TRANSPORT)
+STAGE_HOOK("fentry/icmpv6_rcv", transport_icmp_v6, RX_LATER_TRANSPORT)
+STAGE_HOOK("fentry/igmp_rcv", transport_igmp, RX_LATER_TRANSPORT)
+
+/* The packet `skb` gives its bytes to `into`: no later stage will see it. */
+static __always_inline int merge(struct sk_buff *into, struct sk_buff *skb, u64 now, u32 what)
+{
+	u32 id;
+	struct rx_cpu *cpu = this_cpu(&id);
+
+	if (!cpu)
+		return 0;
+	u64 packet = take(cpu, skb);
+
+	if (packet == NO_PACKET)
+		return 0;
+	struct rx_merged *record = later_begin(cpu, id, 0, sizeof(*record));
+
+	if (!record)
+		return 0;
+	u64 carrier = find(cpu, into);
+
+	fill_stage(&record->stage, what, sizeof(*record), packet, now, check_of(cpu, skb));
+	record->into_sequence = carrier & SEQUENCE_MASK;
+	record->into_origin = carrier == NO_PACKET ? 0xffff : carrier >> RX_SEQUENCE_BITS;
+	later_end(cpu, 0, sizeof(*record));
+	return 0;
+}
+
+SEC("fexit/skb_gro_receive")
+int BPF_PROG(merge_gro, struct sk_buff *into, struct sk_buff *skb, int error)
+{
+	u64 now = bpf_ktime_get_ns();
+
+	return error ? 0 : merge(into, skb, now, RX_LATER_MERGED);
+}
+
+SEC("fexit/skb_gro_receive_list")
+int BPF_PROG(merge_gro_list, struct sk_buff *into, struct sk_buff *skb, int error)
+{
+	u64 now = bpf_ktime_get_ns();
+
+	return error ? 0 : merge(into, skb, now, RX_LATER_MERGED);
+}
+
+/* The socket's owner is busy, so the segment waits in the backlog. tcp_add_backlog may put it into
+ * the last one there and free it unseen; one that it appended is the last one now. */
+SEC("fexit/tcp_add_backlog")
+int BPF_PROG(merge_backlog, struct sock *sk, struct sk_buff *skb)
+{
+	u64 now = bpf_ktime_get_ns();
+	struct sk_buff *last = sk->sk_backlog.tail;
+
+	return last == skb || !last ? 0 : merge(last, skb, now, RX_LATER_COALESCED);
+}

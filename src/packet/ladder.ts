@@ -1,0 +1,362 @@
+/**
+ * What comes after the driver stage, put into the rows of the packets it is about. Cast: the records name their packet
+ * by its place in its lane, so a row is found at once; `coming` are records that were read before their packet's, which
+ * lies in another CPU's ring; `carriers` are packets that have the bytes of others (GRO, reassembly, a socket's backlog)
+ * and pass their stamps on to them; `streams` are TCP sockets, where only sequence numbers tell what was read.
+ */
+import { FATE, FIRST_PACKET_STAGE, Lane } from '../record/lane.js';
+import { LATER, LaterRecord, SEQUENCE_BITS } from '../record/later.js';
+import type { RecordSource } from '../record/source.js';
+import { stageIndex } from '../stages.js';
+import { Headers } from './segment.js';
+import { Streams } from './streams.js';
+
+/** How long a program may take from reading its clock to publishing its record, interrupts included. */
+export const IN_FLIGHT_NS = 1_000_000;
+
+const columnOf = (stage: Parameters<typeof stageIndex>[0]): number => stageIndex(stage) - FIRST_PACKET_STAGE;
+const STACK = columnOf('stack');
+const TRANSPORT = columnOf('transport');
+const SOCKET = columnOf('socket');
+const READ = columnOf('read');
+const DROP = columnOf('drop');
+
+/** What the kernel says of a packet that was freed because its socket went: no reason at all, or one of these. */
+const CLOSING = new Set([undefined, 'NOT_SPECIFIED', 'QUEUE_PURGE', 'SOCKET_CLOSE']);
+
+/** Longer than the kernel waits for the rest of a datagram (ipfrag_time, 30 s). */
+const FRAGMENT_NS = 60_000_000_000;
+const SWEEP_NS = 1_000_000_000;
+
+interface Fragments {
+  readonly ids: number[];
+  readonly time: number;
+}
+
+/** The later stages of all packets that have not left. */
+export class Ladder {
+  /** Records of packets that had left already. */
+  late = 0;
+  /** Records whose packet was never seen. */
+  unmatched = 0;
+  private readonly source: RecordSource;
+  private coming: LaterRecord[] = [];
+  /** What only makes sense in the order of time over all CPUs: records about sockets, reassembled datagrams. */
+  private ordered: LaterRecord[] = [];
+  private swept = 0;
+  private readonly carriers = new Map<number, number[]>();
+  private readonly fragments = new Map<string, Fragments>();
+  private readonly streams = new Streams();
+  private readonly names = new Map<number, string>();
+  private readonly headers = new Headers();
+
+  constructor(source: RecordSource) {
+    this.source = source;
+    source.onLater = (record) => {
+      if (!this.add(record)) this.coming.push(record.copy());
+    };
+  }
+
+  /** Name of a thread that was woken or read, as it was when it was last seen; undefined: not seen. */
+  taskName(tid: number): string | undefined {
+    return this.names.get(tid);
+  }
+
+  /** Call when all rings were read. @param final nothing more will come */
+  settle(final: boolean): void {
+    const waiting = this.coming;
+    const now = this.source.drainedTo;
+    this.coming = [];
+    for (const record of waiting) {
+      if (this.add(record)) continue;
+      // Rings are read one after the other, and a record is published after its stamp: it may still come.
+      if (!final && record.time > now - 2 * IN_FLIGHT_NS) this.coming.push(record);
+      else this.unmatched++;
+    }
+    const complete = final ? Number.POSITIVE_INFINITY : now - IN_FLIGHT_NS;
+    const ready = this.ordered.filter((record) => record.time <= complete);
+    if (ready.length > 0) {
+      this.ordered = this.ordered.filter((record) => record.time > complete);
+      for (const record of ready.sort((a, b) => a.time - b.time)) this.inOrder(record);
+    }
+    if (now > this.swept + SWEEP_NS) this.sweep(now);
+  }
+
+  /** Forgets carriers whose packets have all left, and fragments of datagrams that were never whole. */
+  private sweep(now: number): void {
+    this.swept = now;
+    for (const [carrier, ids] of this.carriers) {
+      if (ids.every((id) => this.laneOf(id).rowOf(id) < 0)) this.carriers.delete(carrier);
+    }
+    for (const [key, { time }] of this.fragments) {
+      if (time < now - FRAGMENT_NS) this.fragments.delete(key);
+    }
+  }
+
+  /** Returns false when the record's packet has not been read yet. */
+  private add(record: LaterRecord): boolean {
+    if (record.what === LATER.tcpRead || record.what === LATER.tcpClosed) {
+      this.ordered.push(record.copy());
+      return true;
+    }
+    const lane = this.source.lanes[record.origin];
+    if (lane === undefined) return false;
+    const row = lane.rowAt(record.sequence);
+    if (row === Lane.COMING) return false;
+    if (row === Lane.LEFT) {
+      if (record.what !== LATER.evicted) this.late++;
+      // It may carry packets that have not left.
+      for (const id of this.carriers.get(lane.idAt(record.sequence)) ?? []) {
+        this.visit(id, (other, its) => this.about(record, other, its));
+      }
+      return true;
+    }
+    // Another packet, whose place is the same modulo 2^27: this one's left long ago.
+    const address = lane.packets.skb[row] as number;
+    if (record.check !== 0 && Math.floor(address / 64) >>> 0 !== record.check) {
+      this.late++;
+      return true;
+    }
+    return this.about(record, lane, row);
+  }
+
+  private about(record: LaterRecord, lane: Lane, row: number): boolean {
+    const { packets } = lane;
+    const { time, cpu } = record;
+    switch (record.what) {
+      case LATER.stamp:
+        this.stamp(lane, row, record.stage - FIRST_PACKET_STAGE, time, cpu);
+        break;
+      case LATER.tcpSocket:
+        this.stamp(lane, row, SOCKET, time, cpu);
+        this.ordered.push(record.copy());
+        break;
+      case LATER.read:
+        this.names.set(record.tid, record.name);
+        this.read(lane, row, record, record.bytes);
+        break;
+      case LATER.drop:
+        this.drop(lane, row, record);
+        break;
+      case LATER.woken:
+        this.names.set(record.tid, record.name);
+        if (packets.wokenTid[row] === 0) packets.wokenTid[row] = record.tid;
+        break;
+      case LATER.merged:
+      case LATER.coalesced:
+        return this.merge(lane, row, record);
+      case LATER.consumed:
+        this.consumed(lane, row, record);
+        break;
+      case LATER.forwarded:
+        this.end(lane, row, FATE.forwarded);
+        break;
+      case LATER.evicted:
+        this.evicted(lane, row, record);
+        break;
+      case LATER.tcpRead:
+      case LATER.tcpClosed: // about no packet
+    }
+    return true;
+  }
+
+  private laneOf(id: number): Lane {
+    return this.source.lanes[Math.floor(id / 4_294_967_296)] as Lane;
+  }
+
+  /** Returns false when packet `id` has left. */
+  private visit(id: number, visit: (lane: Lane, row: number) => void): boolean {
+    const lane = this.laneOf(id);
+    const row = lane.rowOf(id);
+    if (row < 0) return false;
+    visit(lane, row);
+    return true;
+  }
+
+  private carried(lane: Lane, row: number, visit: (lane: Lane, row: number) => void): void {
+    if (this.carriers.size === 0) return;
+    for (const id of this.carriers.get(lane.idOf(row)) ?? []) this.visit(id, visit);
+  }
+
+  /** Stamps a packet and those it carries. One that comes by twice (a bridge, a tunnel) keeps its first pass. */
+  private stamp(lane: Lane, row: number, at: number, time: number, cpu: number): void {
+    const times = lane.packets.times[at] as Float64Array;
+    if (!Number.isNaN(times[row])) return;
+    times[row] = time;
+    if (at === STACK) lane.packets.stackCpu[row] = cpu + 1;
+    if (this.headers.isFragment(lane, row)) this.fragment(lane, row, at, time);
+    this.carried(lane, row, (other, its) => this.stamp(other, its, at, time, cpu));
+  }
+
+  /** Nothing more will come of it, nor of those that it carries. */
+  private end(lane: Lane, row: number, fate: number): void {
+    const { packets } = lane;
+    if (packets.ended[row] === 1) return;
+    packets.ended[row] = 1;
+    if (packets.fate[row] === FATE.open) packets.fate[row] = fate;
+    this.carried(lane, row, (other, its) => this.end(other, its, fate));
+  }
+
+  private readAlone(lane: Lane, row: number, record: LaterRecord, bytes: number): void {
+    const { packets } = lane;
+    packets.times[READ]![row] = record.time;
+    packets.readerPid[row] = record.pid;
+    packets.readerTid[row] = record.tid;
+    packets.readBytes[row] = bytes;
+    packets.ended[row] = 1;
+    if (packets.fate[row] === FATE.open) packets.fate[row] = FATE.read;
+  }
+
+  /** A datagram was read. What was taken is counted once, on the packet that carried it. */
+  private read(lane: Lane, row: number, record: LaterRecord, bytes: number): void {
+    if (lane.packets.ended[row] === 1) return;
+    this.readAlone(lane, row, record, bytes);
+    this.carried(lane, row, (other, its) => this.read(other, its, record, 0));
+  }
+
+  private drop(lane: Lane, row: number, record: LaterRecord): void {
+    const { packets } = lane;
+    if (packets.ended[row] === 1 || this.stranger(lane, row, record)) return;
+    const queued = !Number.isNaN(packets.times[SOCKET]![row]);
+    const closing = queued && CLOSING.has(this.source.dropReasonName(record.reason));
+    this.stamp(lane, row, DROP, record.time, record.cpu);
+    const reason = (other: Lane, its: number): void => {
+      other.packets.dropReason[its] = record.reason;
+      this.carried(other, its, reason);
+    };
+    reason(lane, row);
+    this.end(lane, row, closing ? FATE.closed : FATE.dropped);
+  }
+
+  /** An skb that never came in by an interface, at the address of a packet that was freed unseen. */
+  private stranger(lane: Lane, row: number, record: LaterRecord): boolean {
+    return !record.entered && !Number.isNaN(lane.packets.times[STACK]![row]);
+  }
+
+  private consumed(lane: Lane, row: number, record: LaterRecord): void {
+    const { packets } = lane;
+    if (packets.ended[row] === 1 || this.stranger(lane, row, record)) return;
+    // Reassembly frees the skbs of fragments whose bytes it has put into another one.
+    if (this.headers.isFragment(lane, row) && Number.isNaN(packets.times[TRANSPORT]![row])) return;
+    if (Number.isNaN(packets.times[SOCKET]![row])) this.end(lane, row, FATE.kernel);
+    else this.read(lane, row, record, 0);
+  }
+
+  private evicted(lane: Lane, row: number, record: LaterRecord): void {
+    const { packets } = lane;
+    if (packets.ended[row] === 1) return;
+    // A TCP segment that lies in its socket is followed by its sequence number.
+    if (this.headers.read(lane, row).tcp && !Number.isNaN(packets.times[SOCKET]![row])) return;
+    packets.ended[row] = 1;
+    this.source.onLoss({
+      cause: 'untracked',
+      cpu: record.cpu,
+      count: 1,
+      from: record.time,
+      to: record.time,
+    });
+  }
+
+  /** Returns false when the packet that it was merged into has not been read yet. */
+  private merge(lane: Lane, row: number, record: LaterRecord): boolean {
+    const named = record.what === LATER.merged;
+    const into = this.source.lanes[record.intoOrigin];
+    if (into?.rowAt(record.intoSequence) === Lane.COMING) return false;
+    if (named) lane.packets.fate[row] = FATE.merged;
+    if (into === undefined) lane.packets.ended[row] = 1;
+    else this.carry(into.idAt(record.intoSequence), lane, row, named);
+    return true;
+  }
+
+  /** From now on `carrier` has the bytes of this packet. */
+  private carry(carrier: number, lane: Lane, row: number, named: boolean): void {
+    const list = this.carriers.get(carrier);
+    if (list === undefined) this.carriers.set(carrier, [lane.idOf(row)]);
+    else list.push(lane.idOf(row));
+    if (named) lane.packets.mergedInto[row] = carrier;
+    // What the carrier has been through since: rings are not read in the order of time.
+    this.visit(carrier, ({ packets }, its) => {
+      for (let at = STACK; at <= SOCKET; at++) {
+        const time = packets.times[at]![its] as number;
+        if (!Number.isNaN(time)) this.stamp(lane, row, at, time, (packets.stackCpu[its] as number) - 1);
+      }
+    });
+  }
+
+  /** Fragments wait for each other in the IP layer; the last one to arrive goes up as the whole datagram. */
+  private fragment(lane: Lane, row: number, at: number, time: number): void {
+    if (at === STACK) {
+      const key = this.headers.read(lane, row).fragmentKey();
+      const known = this.fragments.get(key);
+      if (known === undefined) this.fragments.set(key, { ids: [lane.idOf(row)], time });
+      else known.ids.push(lane.idOf(row));
+    } else if (at === TRANSPORT && lane.packets.mergedInto[row] === -1) {
+      const record = Object.assign(new LaterRecord(), { stage: at, time, origin: lane.cpu });
+      record.sequence = lane.idOf(row) % 2 ** SEQUENCE_BITS;
+      this.ordered.push(record);
+    }
+  }
+
+  private inOrder(record: LaterRecord): void {
+    if (record.what === LATER.tcpRead || record.what === LATER.tcpClosed) {
+      if (record.tid !== 0) this.names.set(record.tid, record.name);
+      this.leaveSocket(record);
+      return;
+    }
+    const id = (this.source.lanes[record.origin] as Lane).idAt(record.sequence);
+    if (record.what === LATER.tcpSocket) this.queueSegment(record.sock, id);
+    else this.visit(id, (lane, row) => this.reassembled(lane, row));
+  }
+
+  private reassembled(lane: Lane, row: number): void {
+    const key = this.headers.read(lane, row).fragmentKey();
+    const known = this.fragments.get(key);
+    const id = lane.idOf(row);
+    this.fragments.delete(key);
+    for (const other of known?.ids ?? []) {
+      if (other === id) continue;
+      this.visit(other, (its, at) => {
+        its.packets.fate[at] = FATE.merged;
+        its.packets.ended[at] = 0;
+        this.carry(id, its, at, true);
+        if (lane.packets.ended[row] === 1) this.followTo(lane, row, its, at);
+      });
+    }
+  }
+
+  /** Brings a packet to where the one that carries it has got. */
+  private followTo(from: Lane, row: number, lane: Lane, at: number): void {
+    const { packets } = lane;
+    for (const stage of [READ, DROP]) packets.times[stage]![at] = from.packets.times[stage]![row] as number;
+    packets.dropReason[at] = from.packets.dropReason[row] as number;
+    packets.readerPid[at] = from.packets.readerPid[row] as number;
+    packets.readerTid[at] = from.packets.readerTid[row] as number;
+    packets.ended[at] = 1;
+  }
+
+  private leaveSocket(record: LaterRecord): void {
+    for (const id of this.streams.take(record.sock, record.copied)) {
+      const found = this.visit(id, (lane, row) => {
+        if (lane.packets.ended[row] === 0)
+          this.readAlone(lane, row, record, this.headers.read(lane, row).payload);
+      });
+      if (!found) this.late++;
+    }
+    if (record.what !== LATER.tcpClosed) return;
+    for (const id of this.streams.close(record.sock)) {
+      const found = this.visit(id, ({ packets }, row) => {
+        if (packets.ended[row] === 0 && packets.fate[row] === FATE.open) packets.fate[row] = FATE.closed;
+        packets.ended[row] = 1;
+      });
+      if (!found) this.late++;
+    }
+  }
+
+  private queueSegment(sock: number, id: number): void {
+    this.visit(id, (lane, row) => {
+      const { payload, sequence } = this.headers.read(lane, row);
+      if (payload > 0) this.streams.queue(sock, id, (sequence + payload) >>> 0);
+    });
+    for (const other of this.carriers.get(id) ?? []) this.queueSegment(sock, other);
+  }
+}
