@@ -159,7 +159,7 @@ describe('the interface', () => {
     });
     const stamping = (widest: number, rxFilter: number) =>
       known({ widest, phc: 1, current: known({ flags: 0, txType: 0, rxFilter }) });
-    const clock = known({ method: 'PTP_SYS_OFFSET_EXTENDED', error: 310 } as const);
+    const clock = known({ method: 'PTP_SYS_OFFSET_EXTENDED', error: 310, drift: -12.5 } as const);
     const told = (facts: Partial<StampFacts>) =>
       one('hardware-stamps', '', { stamps: { ...NO_STAMPS, clock, ...facts } })[0];
     expect(told({ stamping: stamping(12, 0) })).toMatchObject({
@@ -176,6 +176,11 @@ describe('the interface', () => {
         effect: 'every packet can be stamped at the wire',
       }),
     );
+    const still = known({ method: 'PTP_SYS_OFFSET_EXTENDED', error: 310, drift: -1e6 } as const);
+    expect(told({ stamping: stamping(1, 0), clock: still })).toMatchObject({
+      level: 'note',
+      found: expect.stringContaining('does not keep time: its rate differs from ours by -100.0 %'),
+    });
     const left = { from: 'none', to: 'ptpv2-event' };
     expect(told({ stamping: stamping(12, 12), leftover: left })).toMatchObject({
       level: 'note',

@@ -31,12 +31,13 @@ export interface DoctorDocument {
 
 /** Runs the programs that tell about an interface, side by side. */
 export async function nicTexts(nic: Nic, run: RunProgram): Promise<NicTexts> {
-  const [coalescing, offloads, link] = await Promise.all([
+  const [coalescing, offloads, link, stamps] = await Promise.all([
     run('ethtool', ['-c', nic.name]),
     run('ethtool', ['-k', nic.name]),
     run('ip', ['-json', '-details', 'link', 'show', 'dev', nic.name]),
+    stampFacts(nic),
   ]);
-  return { coalescing, offloads, link, stamps: stampFacts(nic) };
+  return { coalescing, offloads, link, stamps };
 }
 
 /** Runs every check that applies. Changes nothing. */

@@ -31,8 +31,8 @@ export interface NamedFinding extends Finding {
 /** What is known of a NIC's own timestamps. */
 export interface StampFacts {
   readonly stamping: Answer<Stamping>;
-  /** How its clock can be read, and how well: ns in either direction. */
-  readonly clock: Answer<{ readonly method: CrossMethod; readonly error: number }>;
+  /** How its clock can be read, how well (ns in either direction), and how much faster than ours it runs, ppm. */
+  readonly clock: Answer<{ readonly method: CrossMethod; readonly error: number; readonly drift: number }>;
   /** A killed run's change that is still there: names of filters. */
   readonly leftover: { readonly from: string; readonly to: string } | undefined;
 }

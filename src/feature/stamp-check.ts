@@ -9,20 +9,34 @@ import type { Finding, NicTexts, StampFacts } from './finding.js';
 
 /** Readings for one measurement: what the kernel gives at most in one call. */
 const READINGS = 25;
+/** Between the two measurements that tell its rate. */
+const APART_MS = 50;
+/** The most that a clock may gain or lose; a trace takes more for a clock that was set (record/hardware-clock.ts). */
+const MOST_DRIFT_PPM = 1000;
+
+/** How well a clock can be read, and its rate against ours. */
+async function measure(clock: PtpClock): Promise<StampFacts['clock']> {
+  const { method } = clock;
+  const first = clock.crossTimestamp(READINGS);
+  await new Promise((resolve) => setTimeout(resolve, APART_MS));
+  const last = clock.crossTimestamp(READINGS);
+  if (first === undefined || last === undefined) return unknown('it did not answer');
+  const [theirs, ours] = [Number(last.nic - first.nic), Number(last.mono - first.mono)];
+  return known({ method, error: Math.max(first.error, last.error), drift: (theirs / ours - 1) * 1e6 });
+}
 
 /** Asks the NIC; its clock is read, nothing is changed. */
-export function stampFacts(nic: Nic): StampFacts {
+export async function stampFacts(nic: Nic): Promise<StampFacts> {
   const stamping = nic.driver === undefined ? unknown('it is no NIC') : stampingOf(nic.name);
   const leftover = new StampSwitch().leftovers().find(({ iface }) => iface === nic.name);
   if (!stamping.known) return { stamping, clock: stamping, leftover };
   const clock = PtpClock.open(stamping.value.phc);
   if (!clock.known) return { stamping, clock, leftover };
-  const { method } = clock.value;
-  const reading = clock.value.crossTimestamp(READINGS);
-  clock.value.close();
-  const measured =
-    reading === undefined ? unknown('it did not answer') : known({ method, error: reading.error });
-  return { stamping, clock: measured, leftover };
+  try {
+    return { stamping, clock: await measure(clock.value), leftover };
+  } finally {
+    clock.value.close();
+  }
 }
 
 function setting({ stamping, leftover }: StampFacts): string {
@@ -51,6 +65,14 @@ export function hardwareStamps(nic: Nic, { stamps }: NicTexts): Finding | readon
   const before = current.known ? filterName(current.value.rxFilter) : 'what it is';
   const change = `--hw-timestamps changes the NIC's filter from ${before} to ${filterName(widest)} for the time of a trace`;
   const off = current.known && current.value.rxFilter === FILTER_NONE && clock.known;
+  if (clock.known && Math.abs(clock.value.drift) > MOST_DRIFT_PPM) {
+    const share = (clock.value.drift / 1e4).toFixed(1);
+    return {
+      level: 'note',
+      found: `${frames}; ${device} does not keep time: its rate differs from ours by ${share} %`,
+      effect: 'its stamps cannot be converted, and are not shown',
+    };
+  }
   const finding: Finding = { level: 'ok', found, effect: off ? `${who}; ${change}` : who };
   if (leftover === undefined) return finding;
   return {

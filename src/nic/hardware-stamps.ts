@@ -41,6 +41,16 @@ interface Change {
 const same = (a: HwtstampConfig, b: HwtstampConfig): boolean =>
   a.flags === b.flags && a.txType === b.txType && a.rxFilter === b.rxFilter;
 
+/** Undefined for what no run of this version has written. */
+function parseChange(text: string): Change | undefined {
+  try {
+    const change: Partial<Change> | null = JSON.parse(text);
+    return change?.iface && change.owner && change.before && change.set ? (change as Change) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Which frames a NIC can stamp, and does. */
 export interface Stamping {
   /** Number of the filter that stamps the most; see rx-filters.ts. */
@@ -83,8 +93,8 @@ export class StampSwitch {
     return this.folder.names().flatMap((file) => {
       const text = this.folder.read(file);
       if (text === undefined) return [];
-      const change: Change = JSON.parse(text);
-      return change.netns === netns ? [{ file, change }] : [];
+      const change = parseChange(text);
+      return change?.netns === netns ? [{ file, change }] : [];
     });
   }
 

@@ -225,6 +225,10 @@ describe('a packet that the NIC stamped', () => {
     const [first] = pollOfTwo(caused, undefined, { hardware: 60, hardwareError: 7 });
     const bounds = { notBefore: 53, notAfter: 67 };
     expect(first).toMatchObject({ how: HOW.ownIrq, arrival: 60, arrivalStage: HARDWARE_STAGE, ...bounds });
+    const [without] = pollOfTwo(caused);
+    const { arrival, arrivalStage: stage, notBefore, notAfter } = without;
+    expect(first.software).toEqual({ arrival, stage, notBefore, notAfter });
+    expect(without.software.arrival).toBe(0);
   });
 
   it('did not arrive behind its own driver stamp', () => {

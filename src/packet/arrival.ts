@@ -49,6 +49,9 @@ export class PacketCursor {
   /** RPS moved it to another CPU behind the driver stage, where the trace looks that far. */
   rps = false;
 
+  /** What the kernel's stamps alone would have given; only set where {@link arrivalStage} is the NIC's stamp. */
+  readonly software = { arrival: 0, stage: FIRST_PACKET_STAGE, notBefore: Number.NaN, notAfter: 0 };
+
   /** Time at a stage by index, relative to base; NaN when it was not stamped. */
   stage(index: number): number {
     if (index >= FIRST_PACKET_STAGE) {
@@ -160,6 +163,11 @@ export function classify(cursor: PacketCursor, facts: ArrivalFacts = NO_FACTS): 
 function useHardware(cursor: PacketCursor, hardware: number, driver: number): void {
   const error = cursor.lane.packets.hardwareError[cursor.row] as number;
   if (!(hardware - error <= driver)) return;
+  const { software } = cursor;
+  software.arrival = cursor.arrival;
+  software.stage = cursor.arrivalStage;
+  software.notBefore = cursor.notBefore;
+  software.notAfter = cursor.notAfter;
   cursor.arrival = hardware;
   cursor.arrivalStage = HARDWARE_STAGE;
   cursor.notBefore = hardware - error;

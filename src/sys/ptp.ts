@@ -131,8 +131,14 @@ const WAYS: readonly { readonly method: CrossMethod; readonly read: Way }[] = [
 /** What a driver or kernel without one of the ways answers. */
 const LACKS = new Set<number>([constants.errno.EOPNOTSUPP, constants.errno.ENOTTY, constants.errno.EINVAL]);
 
+/** A clock that can be read beside CLOCK_MONOTONIC. */
+export interface CrossClock {
+  /** Reads both clocks `samples` times (1 to 25) and takes the narrowest; undefined when the NIC does not answer now. */
+  crossTimestamp(samples?: number): CrossTimestamp | undefined;
+}
+
 /** An open PTP hardware clock. Reading it changes nothing. */
-export class PtpClock {
+export class PtpClock implements CrossClock {
   /** The best way of the driver and kernel. */
   readonly method: CrossMethod;
   private readonly fd: number;
@@ -165,7 +171,6 @@ export class PtpClock {
     return unknown(`${path} cannot be compared with the system's clocks (${errnoText(errno)})`);
   }
 
-  /** Reads both clocks `samples` times (1 to 25) and takes the narrowest; undefined when the NIC does not answer now. */
   crossTimestamp(samples = 5): CrossTimestamp | undefined {
     const reading = this.read(this.fd, samples);
     return typeof reading === 'number' ? undefined : reading;

@@ -7,6 +7,15 @@ import type { Nic } from '../../nic/nic.js';
 import { FILTER_ALL, FILTER_NONE, filterFrames } from '../../nic/rx-filters.js';
 import { PtpClock } from '../../sys/ptp.js';
 
+/** A clock that does not keep time at all is told so often. */
+export const MOST_NOTES = 3;
+
+/** What standard error says when the NIC's clock has moved against ours. */
+export function clockSetText(step: number): string {
+  const way = step > 0 ? 'ahead' : 'back';
+  return `the NIC's clock moved ${way} by ${spanText(Math.abs(step))} during the trace (set, or not keeping time): stamps from then are not shown\n`;
+}
+
 /** The NIC's stamps for the time of one trace. */
 export interface TraceHardware {
   /** What the session needs; undefined: the NIC stamps nothing. */
@@ -32,9 +41,11 @@ function refused(nics: readonly Nic[], why: string): RxError {
 
 const frames = (filter: number): string => `${filterFrames(filter)}${filter === FILTER_ALL ? '' : ' only'}`;
 
+type Reading = HardwareOptions & { readonly clock: PtpClock | undefined };
+
 /** What is read, and how well; or why not. */
-function reading(stamping: Stamping): HardwareOptions {
-  const off = (why: string): HardwareOptions => ({
+function reading(stamping: Stamping): Reading {
+  const off = (why: string): Reading => ({
     way: { hook: undefined, reasons: [why] },
     clock: undefined,
   });
@@ -62,7 +73,11 @@ function reading(stamping: Stamping): HardwareOptions {
  */
 export async function openHardware(nics: readonly Nic[], wanted: boolean): Promise<TraceHardware> {
   const switches = new StampSwitch();
-  await switches.recover(say);
+  await switches.recover(say).catch((error: unknown) => {
+    // A trace without the right to change a NIC is none the worse for it.
+    if (!(error instanceof RxError)) throw error;
+    say(`${error.message}. It was left changed by a run that was killed; hint: ${error.hint}`);
+  });
   const [nic, ...more] = nics;
   if (nic === undefined || more.length > 0) {
     if (wanted) throw refused(nics, 'several interfaces have several clocks: trace one');

@@ -164,6 +164,15 @@ export function readOptions(
       hint: 'leave one of the two out',
     });
   }
+  const hwTimestamps = raw['hwTimestamps'] === true;
+  if (interrupts && hwTimestamps) {
+    throw new RxError('RXS_USAGE', {
+      doing: 'reading',
+      subject: '--interrupts and --hw-timestamps',
+      why: 'the NIC stamps packets, and --interrupts shows none',
+      hint: 'leave one of the two out',
+    });
+  }
   const needs: [string, StageName][] = [];
   if (slower?.to !== undefined) needs.push(['--slower-than', slower.to]);
   if (pids !== undefined) needs.push(['--pid', stageOf(READER_STAGE, READER_STAGE)]);
@@ -183,7 +192,7 @@ export function readOptions(
     clock: text('clock') as ClockName,
     format: text('format') as FormatName,
     interrupts,
-    hwTimestamps: raw['hwTimestamps'] === true,
+    hwTimestamps,
     ringBytes: text('buffer') === undefined ? undefined : ringBytes(text('buffer') as string),
   };
 }

@@ -19,7 +19,7 @@ import { version } from '../../sys/package.js';
 import { stageIndex } from '../../stages.js';
 import { checkPrivileges, checkProcesses, checkStamped } from './check.js';
 import { askFacts } from './facts.js';
-import { openHardware } from './hardware.js';
+import { MOST_NOTES, clockSetText, openHardware } from './hardware.js';
 import { type TraceOptions, readOptions } from './options.js';
 import { ShownClock } from './shown-clock.js';
 import { type Target, resolveTarget } from './target.js';
@@ -94,8 +94,9 @@ class Trace {
       this.ledger.add(loss);
       this.output.write(this.format.loss(loss));
     };
+    let notes = 0;
     session.onHardwareStep = (step) =>
-      void process.stderr.write(`the NIC's clock was set by ${step} ns during the trace\n`);
+      void (notes++ < MOST_NOTES && process.stderr.write(clockSetText(step)));
     session.onInterrupt = (interrupt) => this.pending.push(interrupt);
   }
 

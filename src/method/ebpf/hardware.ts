@@ -6,7 +6,7 @@ import { RxError } from '../../base/errors.js';
 import { HardwareClock } from '../../record/hardware-clock.js';
 import type { Lane } from '../../record/lane.js';
 import type { StageWay } from '../../record/source.js';
-import type { PtpClock } from '../../sys/ptp.js';
+import type { CrossClock } from '../../sys/ptp.js';
 
 /** The clocks are read this often, and after each drain that brought stamps. */
 const READ_EVERY_NS = 1e9;
@@ -16,7 +16,7 @@ export interface HardwareOptions {
   /** How they are read, or why not. */
   readonly way: Omit<StageWay, 'stage'>;
   /** The NIC's clock, open for as long as the session runs; undefined: they are not read. */
-  readonly clock: PtpClock | undefined;
+  readonly clock: CrossClock | undefined;
 }
 
 /** Stamps that were decoded and are to be converted. */
@@ -25,7 +25,7 @@ export class HardwareStamps {
   onStep: (step: number) => void = () => {};
   /** Packets whose stamp could not be converted since they were last asked for. */
   private lost = 0;
-  private readonly device: PtpClock;
+  private readonly device: CrossClock;
   private readonly clock: HardwareClock;
   private readonly baseHigh: number;
   private readonly baseLow: number;
@@ -37,7 +37,7 @@ export class HardwareStamps {
    * @param base what times are relative to, nanoseconds of CLOCK_MONOTONIC
    * @throws RxError RXS_SYS when the NIC's clock cannot be read
    */
-  constructor(base: bigint, device: PtpClock) {
+  constructor(base: bigint, device: CrossClock) {
     const first = device.crossTimestamp();
     if (first === undefined) {
       throw new RxError('RXS_SYS', {

@@ -13,7 +13,7 @@ import { clockNow } from '../../sys/libc.js';
 import { BpfObject, possibleCpus, programStats } from '../../sys/libbpf.js';
 import { networkNamespace } from '../../sys/netns.js';
 import { readObject } from '../../sys/package.js';
-import type { PtpClock } from '../../sys/ptp.js';
+import type { CrossClock } from '../../sys/ptp.js';
 import { Decoder } from './decode.js';
 import { CONFIG, type FILTERED, IRQ_FILTER, KIND, LIMITS, LOSS, STAMP } from './layout.gen.js';
 import { type HardwareOptions, HardwareStamps } from './hardware.js';
@@ -120,7 +120,7 @@ export class EbpfSession implements RecordSource {
     ringCount: number,
     chosen: Plan,
     reasons: ReadonlyMap<number, string>,
-    clock?: PtpClock,
+    clock?: CrossClock,
   ) {
     this.reasons = reasons;
     this.object = object;

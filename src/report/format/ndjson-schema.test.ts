@@ -1,8 +1,11 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { addPacket, closePoll } from '../../../test/support/lanes.js';
 import { META, render } from '../../../test/support/sample-trace.js';
-import { HOW_NAMES } from '../../packet/arrival.js';
+import { Timeline } from '../../base/time.js';
+import { HOW_NAMES, PacketCursor, classify } from '../../packet/arrival.js';
+import { Lane } from '../../record/lane.js';
 import { LOSS_CAUSES } from '../../record/loss.js';
 import { STAGE_NAMES } from '../../stages.js';
 import { SCHEMA_VERSION, ndjsonFormat } from './ndjson.js';
@@ -38,6 +41,26 @@ describe('docs/ndjson.schema.json', () => {
     };
     for (const line of [...render(ndjsonFormat), ...render(ndjsonFormat, narrowed)])
       expect(wrong(line)).toBe('');
+  });
+
+  it('accepts a packet that the NIC stamped, with what the kernel alone would have said', () => {
+    const lane = new Lane(1);
+    addPacket(lane, { driver: 5000, hardware: 700, hardwareError: 30 });
+    closePoll(lane, { irq: 25, packets: 1, end: 9000, times: { entry: 1000, isr: 1400 } });
+    const cursor = Object.assign(new PacketCursor(), { lane, row: 0 });
+    classify(cursor);
+    const line = ndjsonFormat(new Timeline(1000n), STAGE_NAMES).packet(cursor, 1);
+    expect(wrong(line)).toBe('');
+    expect(JSON.parse(line)).toMatchObject({
+      arrival: '1700',
+      stage: 'hw',
+      notBefore: -30,
+      notAfter: 30,
+      software: { stage: 'entry', arrival: 300, notBefore: null, notAfter: 4300 },
+      stages: { hw: 0, entry: 300, isr: 700, driver: 4300 },
+      deltas: { entry: 300, isr: 400, driver: 3600 },
+      total: 4300,
+    });
   });
 
   it('has the stages, classes, causes and the version of the code', () => {

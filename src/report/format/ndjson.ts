@@ -6,7 +6,7 @@
 import { interruptStart } from '../../record/source.js';
 import { GROUNDS, HOW_NAMES, type PacketCursor } from '../../packet/arrival.js';
 import { type Flow, readFlow } from '../../packet/flow.js';
-import { FATE, POLL } from '../../record/lane.js';
+import { FATE, HARDWARE_STAGE, POLL } from '../../record/lane.js';
 import { STAGE_NAMES, stageIndex } from '../../stages.js';
 import { type Lookups, NO_LOOKUPS } from '../lookups.js';
 import { stepsOf, totalOf } from '../steps.js';
@@ -28,6 +28,18 @@ function irqJson(cursor: PacketCursor): string {
   if (((polls.flags[poll] as number) & POLL.CAUSED) === 0) return line;
   const vector = polls.vector[poll] as number;
   return `${line},"vector":${vector === 0 ? 'null' : vector},"irqCpu":${polls.irqCpu[poll]}`;
+}
+
+/** What the kernel's stamps alone would have said of a packet that the NIC stamped, from the comma on. */
+function softwareJson(cursor: PacketCursor): string {
+  if (cursor.arrivalStage !== HARDWARE_STAGE) return '';
+  const { arrival, stage, notBefore, notAfter } = cursor.software;
+  const relative = (time: number): number => time - cursor.arrival;
+  const early = Number.isNaN(notBefore) ? null : relative(notBefore);
+  return (
+    `,"software":{"stage":"${STAGE_NAMES[stage]}","arrival":${relative(arrival)},` +
+    `"notBefore":${early},"notAfter":${relative(notAfter)}}`
+  );
 }
 
 /** How the packet's way ended, from the comma on. */
@@ -78,7 +90,7 @@ export const ndjsonFormat: FormatMaker = (timeline, stages, lookups = NO_LOOKUPS
         `{"type":"packet","number":${number},"arrival":"${timeline.nanoseconds(cursor.arrival)}",` +
         `"stage":"${STAGE_NAMES[cursor.arrivalStage]}","how":"${HOW_NAMES[cursor.how]}","certain":${cursor.certain},` +
         `"ground":${grounds[cursor.rule]},"notBefore":${relative(notBefore, arrival)},"notAfter":${notAfter - arrival},` +
-        `"via":[${context.map((word) => `"${word}"`).join(',')}]` +
+        `"via":[${context.map((word) => `"${word}"`).join(',')}]${softwareJson(cursor)}` +
         `${batch}${irqJson(cursor)},"cpu":${lane.cpu},"queue":${queue === 0 ? 'null' : queue - 1},` +
         `"length":${packets.length[row]},"flow":${flowJson(readFlow(lane, row))},"stages":{${stamps.join(',')}},` +
         `"deltas":{${deltas.join(',')}},"total":${totalOf(steps)}${further ? endJson(cursor, lookups) : ''}}\n`

@@ -21,8 +21,12 @@ export function headerLines(meta: TraceMeta): string[] {
     });
     return `${nic.name}${nic.driver === undefined ? '' : ` ${nic.driver}`}: ${queues.join(', ') || 'no interrupts'}`;
   });
-  const earliest = meta.ways.find((way) => way.hook !== undefined);
-  const parts = [`earliest stamp: ${earliest?.stage} (${earliest?.hook})`, ...missingStages(meta)];
+  const earliest = meta.ways.find((way) => way.hook !== undefined && way.stage !== 'hw');
+  // Whatever the NIC stamps: it may be few packets, and the others begin where the kernel does.
+  const nic = meta.ways
+    .filter((way) => way.hook !== undefined && way.stage === 'hw')
+    .map((way) => `hw: ${way.hook}`);
+  const parts = [`earliest stamp: ${earliest?.stage} (${earliest?.hook})`, ...nic, ...missingStages(meta)];
   return [parts.join('; '), ...lines];
 }
 
