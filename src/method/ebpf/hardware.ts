@@ -23,6 +23,8 @@ export interface HardwareOptions {
 export class HardwareStamps {
   /** Called when the NIC's clock was set, with the nanoseconds. */
   onStep: (step: number) => void = () => {};
+  /** The clock had just been set when it was last read: read it again at once, so that little time is unknown. */
+  private again = false;
   /** Packets whose stamp could not be converted since they were last asked for. */
   private lost = 0;
   private readonly device: CrossClock;
@@ -62,10 +64,12 @@ export class HardwareStamps {
 
   /** Call after each drain, before a row moves. @param now relative to base */
   convert(now: number): void {
-    if (this.rows.length === 0 && now - this.clock.lastReading < READ_EVERY_NS) return;
+    const due = this.again || now - this.clock.lastReading >= READ_EVERY_NS;
+    if (this.rows.length === 0 && !due) return;
     const reading = this.device.crossTimestamp();
     const step = reading === undefined ? 0 : this.clock.add(reading);
     if (step !== 0) this.onStep(step);
+    this.again = step !== 0 && !this.again;
     for (const [index, lane] of this.lanes.entries()) {
       const row = this.rows[index] as number;
       const { hardware, hardwareError } = lane.packets;
