@@ -55,7 +55,7 @@ describe.skipIf(cannotTrace !== undefined)(titled('the NIC’s own stamps', cann
       await sendToSelf(20);
       session.stop();
       session.drain();
-      joiner.begin();
+      joiner.begin(true);
       const cursor = new PacketCursor();
       let packets = 0;
       for (; joiner.next(cursor, true); packets++) expect(cursor.stage(0)).toBeNaN();
