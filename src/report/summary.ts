@@ -40,7 +40,7 @@ const ALWAYS_TOLD: ReadonlySet<number> = new Set([HOW.ownIrq, HOW.batch, HOW.pol
 
 /** Fates in words, where their name alone would not say it. */
 const FATE_WORDS: Readonly<Record<number, string>> = {
-  [FATE.queued]: 'queued, not read',
+  [FATE.queued]: 'queued unread',
   [FATE.closed]: 'closed unread',
   [FATE.kernel]: 'for the kernel itself',
   [FATE.open]: 'not seen to the end',
@@ -80,6 +80,8 @@ export class Summary {
   ambiguous = 0;
   /** Later stages that found no packet: of packets before the trace began, or that a filter stopped. */
   unmatchedStages = 0;
+  /** Later stages that came when their packet had been shown already: its reader took longer than it was waited for. */
+  lateStages = 0;
   /** Packets that were seen but not shown, by why; undefined without a filter. */
   stopped: Stopped | undefined;
   private readonly lookups: Lookups;
@@ -159,6 +161,10 @@ export class Summary {
   detailLines(): string[] {
     const lines: string[] = [];
     if (this.looksFurther && this.packets > 0) lines.push(`ways: ${this.fateText()}`);
+    if (this.lateStages > 0)
+      lines.push(
+        `${some(this.lateStages, 'stamp')} came after the packet was shown: --wait holds packets longer`,
+      );
     const bars = HOW_NAMES.flatMap((name, index) => {
       const { count, median, max } = this.widths[index] as Widths;
       return count === 0 ? [] : [`${name} median ${barText(median)}, max ${barText(max)}`];
@@ -225,6 +231,7 @@ export class Summary {
             fates: Object.fromEntries(FATE_NAMES.map((name, index) => [name, this.byFate[index]])),
             dropReasons: Object.fromEntries(this.dropReasons()),
             unmatchedStages: this.unmatchedStages,
+            lateStages: this.lateStages,
           }
         : {}),
       interrupts: this.interrupts,

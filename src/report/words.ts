@@ -2,7 +2,11 @@
 import { barText } from '../base/time.js';
 import { HOW, HOW_NAMES, type PacketCursor, VIA_NAMES } from '../packet/arrival.js';
 import { CONTEXT, FATE } from '../record/lane.js';
+import { stageIndex } from '../stages.js';
 import type { Lookups } from './lookups.js';
+
+const READ = stageIndex('read');
+const DROP = stageIndex('drop');
 
 /** Behind a class: the evidence leaves another way, it is only the likely one. */
 const PROBABLE = '?';
@@ -66,25 +70,46 @@ export function taskText(name: string | undefined, tid: number, pid = tid): stri
   return `${plain(name ?? '')}[${pid === tid ? tid : `${pid}/${tid}`}]`;
 }
 
-/** How the packet's way ended: `read by nginx[812], 100 B`, `dropped: NO_SOCKET`, `merged into t4`; `-` where that was not seen. */
+function readerText(cursor: PacketCursor, lookups: Lookups): string {
+  const { packets } = cursor.lane;
+  const [tid, pid] = [packets.readerTid[cursor.row] as number, packets.readerPid[cursor.row] as number];
+  return tid === 0 ? '' : ` by ${taskText(lookups.task(tid), tid, pid)}`;
+}
+
+function reasonText(cursor: PacketCursor, lookups: Lookups): string {
+  const reason = lookups.dropReason(cursor.lane.packets.dropReason[cursor.row] as number);
+  return reason === undefined ? '' : `: ${reason}`;
+}
+
+/** What became of the packet that this one was merged into, as far as it was seen. */
+function carriedText(cursor: PacketCursor, lookups: Lookups): string {
+  if (!Number.isNaN(cursor.stage(READ))) return `, read${readerText(cursor, lookups)}`;
+  return Number.isNaN(cursor.stage(DROP)) ? '' : `, dropped${reasonText(cursor, lookups)}`;
+}
+
+/**
+ * How the packet's way ended: `read by nginx[812], 100 B`, `dropped: NO_SOCKET`, `merged into t4`; `-` where that was not
+ * seen. `with t3`: packets shown before that were merged into this one.
+ */
 export function fateText(cursor: PacketCursor, lookups: Lookups): string {
+  const parts = lookups.mergedFrom(cursor);
+  const end = endText(cursor, lookups);
+  return parts.length === 0 ? end : `${end}, with ${parts.map((number) => `t${number}`).join(' ')}`;
+}
+
+function endText(cursor: PacketCursor, lookups: Lookups): string {
   const { packets } = cursor.lane;
   const { row } = cursor;
   const woken = packets.wokenTid[row] as number;
   const waiting = woken === 0 ? '' : `, woke ${taskText(lookups.task(woken), woken)}`;
   switch (packets.fate[row] as number) {
-    case FATE.read: {
-      const [tid, pid] = [packets.readerTid[row] as number, packets.readerPid[row] as number];
-      const by = tid === 0 ? '' : ` by ${taskText(lookups.task(tid), tid, pid)}`;
-      return `read${by}, ${packets.readBytes[row]} B`;
-    }
-    case FATE.dropped: {
-      const reason = lookups.dropReason(packets.dropReason[row] as number);
-      return reason === undefined ? 'dropped' : `dropped: ${reason}`;
-    }
+    case FATE.read:
+      return `read${readerText(cursor, lookups)}, ${packets.readBytes[row]} B`;
+    case FATE.dropped:
+      return `dropped${reasonText(cursor, lookups)}`;
     case FATE.merged: {
       const into = lookups.mergedInto(cursor);
-      return into === undefined ? 'merged' : `merged into t${into}`;
+      return `${into === undefined ? 'merged' : `merged into t${into}`}${carriedText(cursor, lookups)}`;
     }
     case FATE.queued:
       return `queued${waiting}`;

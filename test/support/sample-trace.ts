@@ -1,10 +1,12 @@
 /** A small trace made by hand: every way to arrive, CLOCK_REALTIME, two CPUs. For tests of what prints it. */
 import { Timeline } from '../../src/base/time.js';
 import { PacketCursor, RULE, classify } from '../../src/packet/arrival.js';
-import { Lane } from '../../src/record/lane.js';
+import { FATE, Lane } from '../../src/record/lane.js';
 import { LossLedger } from '../../src/record/loss.js';
 import type { InterruptRecord } from '../../src/record/source.js';
 import type { FormatMaker, TraceMeta } from '../../src/report/format/format.js';
+import type { Lookups } from '../../src/report/lookups.js';
+import { Merges } from '../../src/report/merges.js';
 import { Summary } from '../../src/report/summary.js';
 import type { StageName } from '../../src/stages.js';
 import { addPacket, closePoll } from './lanes.js';
@@ -102,6 +104,82 @@ export function eachPacket(visit: (cursor: PacketCursor, number: number) => void
     Object.assign(cursor, SAID[index]);
     visit(cursor, index + 1);
   }
+}
+
+/** What is stamped of {@link renderWays}. */
+export const WAY_STAGES: readonly StageName[] = ['driver', 'stack', 'socket', 'read', 'drop'];
+
+interface Way {
+  readonly fate: keyof typeof FATE;
+  readonly times?: Partial<Record<StageName, number>>;
+  /** Row of the packet it was merged into. */
+  readonly into?: number;
+  readonly columns?: Partial<
+    Record<'dropReason' | 'wokenTid' | 'readerPid' | 'readerTid' | 'readBytes', number>
+  >;
+}
+
+const READ_BY_SERVER = { readerPid: 812, readerTid: 815, readBytes: 100 } as const;
+
+/** A packet for every way to end: packet 3 was merged into an earlier one, packet 4 into a later one. */
+const WAYS: readonly Way[] = [
+  {
+    fate: 'read',
+    times: { stack: 200, socket: 500, read: 9000 },
+    columns: { ...READ_BY_SERVER, wokenTid: 815 },
+  },
+  { fate: 'dropped', times: { stack: 200, drop: 300 }, columns: { dropReason: 3 } },
+  {
+    fate: 'merged',
+    into: 0,
+    times: { stack: 200, read: 9000 },
+    columns: { ...READ_BY_SERVER, readBytes: 0 },
+  },
+  { fate: 'merged', into: 4, times: { drop: 500 }, columns: { dropReason: 3 } },
+  { fate: 'dropped', times: { drop: 500 } },
+  { fate: 'queued', times: { socket: 700 }, columns: { wokenTid: 9 } },
+  { fate: 'closed' },
+  { fate: 'kernel' },
+  { fate: 'forwarded' },
+  { fate: 'open' },
+];
+
+const NAMES: Readonly<Record<number, string>> = { 815: 'serve, "fast"' };
+const REASONS: Readonly<Record<number, string>> = { 3: 'NO_SOCKET' };
+
+/** Everything that a format writes for a trace of packets that end in every way, in lines. Packet n: driver at n ms. */
+export function renderWays(maker: FormatMaker): string[] {
+  const lane = new Lane(2);
+  for (const [index, { fate, into, times, columns }] of WAYS.entries()) {
+    const driver = (index + 1) * 1_000_000;
+    const moved = Object.entries(times ?? {}).map(([stage, time]) => [stage, driver + time]);
+    const row = addPacket(lane, { driver, times: Object.fromEntries(moved), length: 60, none: true });
+    lane.packets.fate[row] = FATE[fate];
+    if (into !== undefined) lane.packets.mergedInto[row] = lane.idOf(into);
+    for (const [name, value] of Object.entries(columns ?? {}))
+      lane.packets[name as keyof NonNullable<Way['columns']>][row] = value;
+  }
+  const merges = new Merges();
+  const lookups: Lookups = {
+    task: (tid) => NAMES[tid],
+    dropReason: (reason) => REASONS[reason],
+    mergedInto: (cursor) => merges.into(cursor),
+    mergedFrom: (cursor) => merges.from(cursor),
+  };
+  const format = maker(new Timeline(0n), WAY_STAGES, lookups);
+  const summary = new Summary(WAY_STAGES, lookups);
+  summary.lateStages = 1;
+  const cursor = new PacketCursor();
+  cursor.lane = lane;
+  let out = format.header({ ...META, until: 'drop' });
+  for (cursor.row = 0; cursor.row < WAYS.length; cursor.row++) {
+    classify(cursor);
+    summary.count(cursor);
+    merges.note(cursor, cursor.row + 1);
+    out += format.packet(cursor, cursor.row + 1);
+  }
+  out += format.summary(summary, new LossLedger());
+  return out.split('\n').slice(0, -1);
 }
 
 /** Everything that a format writes for the trace, in lines. */

@@ -104,6 +104,18 @@ describe('the options of trace', () => {
     expect(text).toContain(`FROM..TO=50us with stages of ${STAGE_NAMES.join(', ')}`);
   });
 
+  it('take processes, whose reading is then stamped', () => {
+    expect(read('--pid', '812,9')).toMatchObject({ pids: [812, 9], until: 'read' });
+    expect(read('--pid', '812', '--until', 'drop', '--wait', '3s')).toMatchObject({
+      until: 'drop',
+      waitNs: 3_000_000_000,
+    });
+    expect(refusal('--pid', '812', '--until', 'socket')).toBe(
+      'RXS_USAGE: reading --pid with --until socket: it needs stage read, which comes later. hint: leave --until out, or give --until read',
+    );
+    expect(refusal('--pid', '1', '--interrupts')).toMatch(/^RXS_USAGE: .*--pid chooses packets/);
+  });
+
   it('refuse to choose packets where interrupts are shown', () => {
     expect(refusal('--slower-than', '1us', '--interrupts')).toMatch(
       /^RXS_USAGE: .*leave one of the two out$/,

@@ -38,7 +38,6 @@ export interface TraceOptions {
 
 /** Latest stage to stamp where nothing asks for a later one. */
 export const DEFAULT_UNTIL: StageName = 'driver';
-const READER_STAGE: string = 'read';
 const DEFAULT_WAIT_NS = 1_000_000_000;
 const MIN_RING = 65_536;
 const MAX_RING = 1 << 30;
@@ -175,7 +174,7 @@ export function readOptions(
   }
   const needs: [string, StageName][] = [];
   if (slower?.to !== undefined) needs.push(['--slower-than', slower.to]);
-  if (pids !== undefined) needs.push(['--pid', stageOf(READER_STAGE, READER_STAGE)]);
+  if (pids !== undefined) needs.push(['--pid', 'read']);
   return {
     interface: words.interface,
     expression: expressionOf(words, text('filterFile'), interrupts),

@@ -79,7 +79,7 @@ class Trace {
   constructor(options: TraceOptions, target: Target, session: EbpfSession, facts: ArrivalFacts) {
     this.options = options;
     this.session = session;
-    this.joiner = new Joiner(session, options.until, facts);
+    this.joiner = new Joiner(session, options.until, facts, { waitNs: options.waitNs });
     this.clock = new ShownClock(options.clock, session.base);
     const stamped = session.ways.filter((way) => way.hook !== undefined).map((way) => way.stage);
     this.further = stamped.some((stage) => stageIndex(stage) > stageIndex('stack'));
@@ -188,6 +188,7 @@ class Trace {
     stopped.faster += this.session.filtered('faster');
     stopped.unstamped += this.session.filtered('unstamped');
     this.summary.unmatchedStages = this.joiner.unmatchedStages;
+    this.summary.lateStages = this.joiner.late;
     this.output.write(this.format.summary(this.summary, this.ledger));
     this.output.flush();
     // Formats without a place for it: what was lost must be seen all the same.

@@ -33,7 +33,8 @@ export const csvFormat: FormatMaker = (timeline, stages, lookups = NO_LOOKUPS) =
     const { row } = cursor;
     const fate = packets.fate[row] as number;
     const tid = packets.readerTid[row] as number;
-    const read = fate === FATE.read;
+    const read = fate === FATE.read || tid !== 0;
+    const reason = packets.dropReason[row] as number;
     return [
       FATE_NAMES[fate],
       packets.wokenTid[row] || undefined,
@@ -41,7 +42,7 @@ export const csvFormat: FormatMaker = (timeline, stages, lookups = NO_LOOKUPS) =
       read ? tid : undefined,
       read ? lookups.task(tid) : undefined,
       read ? packets.readBytes[row] : undefined,
-      fate === FATE.dropped ? lookups.dropReason(packets.dropReason[row] as number) : undefined,
+      fate === FATE.dropped || reason !== 0 ? lookups.dropReason(reason) : undefined,
       fate === FATE.merged ? lookups.mergedInto(cursor) : undefined,
       lookups.mergedFrom(cursor).join(' '),
     ];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { GROUNDS, HOW_NAMES, RULE } from '../../packet/arrival.js';
-import { META, SHOWN, ZERO, render } from '../../../test/support/sample-trace.js';
+import { META, SHOWN, ZERO, render, renderWays } from '../../../test/support/sample-trace.js';
 import { csvFormat } from './csv.js';
 import { FORMATS } from './index.js';
 import { ndjsonFormat } from './ndjson.js';
@@ -234,6 +234,100 @@ describe('the CSV format', () => {
       '4,1790000000000012007,driver,polled,1,1,25,,,1,0,28,IPv4,17,10.0.0.2,1000,10.0.0.1,9999,,0,,0,,,,0,',
       '5,1790000000000013007,driver,unknown,,,,,,0,,60,,,,,,,,0,,0,,,,0,',
     ]);
+  });
+});
+
+describe('a trace to the end of the way', () => {
+  it('says in text how every way ended, and sums up', () => {
+    const lines = renderWays(textFormat);
+    expect(lines[3]).toMatch(/ driver +stack +socket +read +drop end of its way$/);
+    const ends = lines.slice(4, 14).map((line) => line.slice(lines[3]!.length - 'end of its way'.length));
+    expect(ends).toEqual([
+      'read by serve, "fast"[812/815], 100 B',
+      'dropped: NO_SOCKET',
+      'merged into t1, read by serve, "fast"[812/815]',
+      'merged, dropped: NO_SOCKET',
+      'dropped, with t4',
+      'queued, woke [9]',
+      'closed unread',
+      'kernel',
+      'forwarded',
+      '-',
+    ]);
+    expect(lines.slice(15, 17)).toEqual([
+      'ways: 1 read, 2 dropped (1 no reason given, 1 NO_SOCKET), 2 merged, 1 queued unread, 1 closed unread, 1 for the kernel itself, 1 forwarded, 1 not seen to the end',
+      '1 stamp came after the packet was shown: --wait holds packets longer',
+    ]);
+  });
+
+  it('has every step to the reader and to the drop in the tree', () => {
+    const lines = renderWays(treeFormat).filter((line) => line.startsWith('      '));
+    expect(lines.slice(0, 2)).toEqual([
+      '      driver 0  stack +200  socket +300  read +8500  = 9000 ns  read by serve, "fast"[812/815], 100 B',
+      '      driver 0  stack +200  drop +100  = 300 ns  dropped: NO_SOCKET',
+    ]);
+  });
+
+  it('gives programs the same, with the numbers of merged packets on the side that knows', () => {
+    const packets = renderWays(ndjsonFormat)
+      .slice(1, -1)
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    const reader = { pid: 812, tid: 815, name: 'serve, "fast"', bytes: 100 };
+    expect(packets.map((packet) => packet['fate'])).toEqual([
+      ...[
+        'read',
+        'dropped',
+        'merged',
+        'merged',
+        'dropped',
+        'queued',
+        'closed',
+        'kernel',
+        'forwarded',
+        'open',
+      ],
+    ]);
+    expect(packets[0]).toMatchObject({ reader, woken: { tid: 815, name: 'serve, "fast"' } });
+    expect(packets[1]).toMatchObject({ dropReason: 'NO_SOCKET' });
+    expect(packets[2]).toMatchObject({ mergedInto: 1, reader: { ...reader, bytes: 0 } });
+    expect(packets[3]).toMatchObject({ mergedInto: null, dropReason: 'NO_SOCKET' });
+    expect(packets[4]).toMatchObject({ mergedFrom: [4], dropReason: null });
+    expect(packets[5]).toMatchObject({ woken: { tid: 9, name: null } });
+    for (const [index, packet] of packets.entries()) {
+      expect('reader' in packet).toBe(index === 0 || index === 2);
+      expect('mergedInto' in packet).toBe(index === 2 || index === 3);
+      expect('mergedFrom' in packet).toBe(index === 4);
+    }
+  });
+
+  it('keeps the columns of CSV whatever a process calls itself', () => {
+    const [heading = '', ...rows] = renderWays(csvFormat);
+    const at = heading.split(',').indexOf('fate');
+    const ends = rows.map((row) =>
+      row
+        .replace(/"(?:[^"]|"")*"/g, '"NAME"')
+        .split(',')
+        .slice(at)
+        .join(','),
+    );
+    expect(rows[0]).toContain(',"serve, ""fast""",');
+    expect(heading.split(',').slice(at).join(',')).toBe(
+      'fate,woken_tid,reader_pid,reader_tid,reader_name,read_bytes,drop_reason,merged_into,merged_from',
+    );
+    expect(ends.slice(0, 6)).toEqual([
+      'read,815,812,815,"NAME",100,,,',
+      'dropped,,,,,,NO_SOCKET,,',
+      'merged,,812,815,"NAME",0,,1,',
+      'merged,,,,,,NO_SOCKET,,',
+      'dropped,,,,,,,,4',
+      'queued,9,,,,,,,',
+    ]);
+  });
+
+  it('says nothing about ends where the trace does not look that far', () => {
+    expect(render(textFormat).join('\n')).not.toContain('ways:');
+    expect(render(ndjsonFormat)[1]).not.toContain('"fate"');
+    expect(render(csvFormat)[0]).not.toContain('fate');
   });
 });
 

@@ -2,12 +2,13 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { addPacket, closePoll } from '../../../test/support/lanes.js';
-import { META, render } from '../../../test/support/sample-trace.js';
+import { META, render, renderWays } from '../../../test/support/sample-trace.js';
 import { Timeline } from '../../base/time.js';
 import { HOW_NAMES, PacketCursor, classify } from '../../packet/arrival.js';
 import { Lane } from '../../record/lane.js';
 import { LOSS_CAUSES } from '../../record/loss.js';
 import { STAGE_NAMES } from '../../stages.js';
+import { CONTEXT_WORDS, FATE_NAMES } from '../words.js';
 import { SCHEMA_VERSION, ndjsonFormat } from './ndjson.js';
 
 interface Schema {
@@ -15,7 +16,11 @@ interface Schema {
     readonly stage: { readonly enum: readonly string[] };
     readonly cause: { readonly enum: readonly string[] };
     readonly meta: { readonly properties: { readonly schema: { readonly const: number } } };
-    readonly packet: { readonly properties: { readonly how: { readonly enum: readonly string[] } } };
+    readonly packet: {
+      readonly properties: Readonly<Record<'how' | 'fate', { readonly enum: readonly string[] }>> & {
+        readonly via: { readonly items: { readonly enum: readonly string[] } };
+      };
+    };
   };
 }
 
@@ -37,9 +42,22 @@ describe('docs/ndjson.schema.json', () => {
   it('accepts every line of a trace', () => {
     const narrowed = {
       ...META,
-      filter: { irqs: [25], queue: 0, cpus: [0, 1], count: 5, durationNs: 1, interrupts: true },
+      filter: {
+        irqs: [25],
+        queue: 0,
+        cpus: [0, 1],
+        count: 5,
+        durationNs: 1,
+        interrupts: true,
+        slower: { from: 'isr', to: 'driver', ns: 5 },
+        pids: [1],
+      },
     };
-    for (const line of [...render(ndjsonFormat), ...render(ndjsonFormat, narrowed)])
+    for (const line of [
+      ...render(ndjsonFormat),
+      ...render(ndjsonFormat, narrowed),
+      ...renderWays(ndjsonFormat),
+    ])
       expect(wrong(line)).toBe('');
   });
 
@@ -87,12 +105,25 @@ describe('docs/ndjson.schema.json', () => {
     expect(wrong(loss.replace('"count":3', '"count":0'))).not.toBe('');
   });
 
+  it('has the ends of ways and the context words of the code, and asks for what an end must say', () => {
+    const { fate, via } = schema.$defs.packet.properties;
+    expect(fate.enum).toEqual(FATE_NAMES);
+    expect(via.items.enum).toEqual(CONTEXT_WORDS);
+    const [, read = '', dropped = '', merged = ''] = renderWays(ndjsonFormat);
+    expect([wrong(read), wrong(dropped), wrong(merged)]).toEqual(['', '', '']);
+    expect(wrong(read.replace('"reader"', '"readers"'))).not.toBe('');
+    expect(wrong(read.replace('"notBefore":null', '"notBefore":"1"'))).not.toBe('');
+    expect(wrong(dropped.replace('"dropReason"', '"drop"'))).not.toBe('');
+    expect(wrong(merged.replace('"mergedInto":1', '"mergedInto":"1"'))).not.toBe('');
+    expect(wrong(merged.replace('"merged"', '"melted"'))).not.toBe('');
+  });
+
   it('describes every field that a line has', () => {
     const properties = (type: string): string[] => {
       const found = (schema.$defs as Record<string, { properties?: object }>)[type]?.properties;
       return Object.keys(found ?? {});
     };
-    for (const line of render(ndjsonFormat)) {
+    for (const line of [...render(ndjsonFormat), ...renderWays(ndjsonFormat)]) {
       const parsed = JSON.parse(line) as { type: string };
       expect(properties(parsed.type)).toEqual(expect.arrayContaining(Object.keys(parsed)));
     }

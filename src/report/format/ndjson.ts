@@ -51,14 +51,16 @@ function endJson(cursor: PacketCursor, lookups: Lookups): string {
   let text = `,"fate":"${FATE_NAMES[fate]}"`;
   const woken = packets.wokenTid[row] as number;
   if (woken !== 0) text += `,"woken":${JSON.stringify({ tid: woken, name: task(woken) })}`;
-  if (fate === FATE.read) {
-    const tid = packets.readerTid[row] as number;
+  const tid = packets.readerTid[row] as number;
+  // Of a packet that was merged it is told who read the one that it went into.
+  if (fate === FATE.read || tid !== 0) {
     const reader = { pid: packets.readerPid[row], tid, name: task(tid), bytes: packets.readBytes[row] };
     text += `,"reader":${JSON.stringify(reader)}`;
-  } else if (fate === FATE.dropped) {
-    const reason = lookups.dropReason(packets.dropReason[row] as number);
-    text += `,"dropReason":${JSON.stringify(reason ?? null)}`;
-  } else if (fate === FATE.merged) {
+  }
+  const number = packets.dropReason[row] as number;
+  if (fate === FATE.dropped || number !== 0)
+    text += `,"dropReason":${JSON.stringify(lookups.dropReason(number) ?? null)}`;
+  if (fate === FATE.merged) {
     text += `,"mergedInto":${lookups.mergedInto(cursor) ?? null}`;
   }
   const parts = lookups.mergedFrom(cursor);
