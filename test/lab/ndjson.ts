@@ -21,6 +21,15 @@ export interface PacketLine {
     readonly destinationPort?: number;
   };
   readonly stages: Readonly<Partial<Record<StageName, number>>>;
+  readonly deltas: Readonly<Partial<Record<StageName, number>>>;
+  readonly total: number;
+  readonly fate?: string;
+  readonly reader?: {
+    readonly pid: number;
+    readonly tid: number;
+    readonly name: string | null;
+    readonly bytes: number;
+  };
 }
 
 /** An interrupt line. */

@@ -5,11 +5,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SINK_PORT, sequencePayload, udpFrame } from '../../lab/frames.js';
 import { Guest } from '../../lab/guest.js';
+import { startSink } from '../../lab/sink.js';
 import type { Running } from '../../lab/running.js';
 import { type PacketLine, type TraceLines, readTrace } from './ndjson.js';
 
 const CLI = ['node', 'dist/src/cli/main.js'];
-const COUNT = 800;
+const COUNT = 480;
 
 /** Frame `index`: its length tells which one it is. */
 const frame = (index: number): Buffer =>
@@ -48,7 +49,7 @@ function between(packet: PacketLine, from: 'isr', to: 'driver' | 'stack'): numbe
   return start === undefined || end === undefined ? undefined : end - start;
 }
 
-describe('packets chosen by their time between two stages, on 6.12 with a two-queue igb', () => {
+describe('packets chosen on 6.12 with a two-queue igb', () => {
   const guest = new Guest({ kernel: '6.12', nic: 'igb,queues=2', cpus: 2 });
 
   beforeAll(() => guest.boot());
@@ -65,7 +66,7 @@ describe('packets chosen by their time between two stages, on 6.12 with a two-qu
     return { all: await finish(whole), chosen };
   }
 
-  it('up to the driver stage are chosen in the kernel: the others are counted, keep their place in the poll, and cost no room', async () => {
+  it('by their time up to the driver stage are chosen in the kernel: the others are counted, keep their place in the poll, and cost no room', async () => {
     const first = await startTrace(guest);
     await guest.injector.send(frames(), { burst: 8, gapUs: 4000 });
     await settle(guest);
@@ -109,7 +110,7 @@ describe('packets chosen by their time between two stages, on 6.12 with a two-qu
     expect(summary.records).toBe(shown.length + polls.size);
   }, 60_000);
 
-  it('behind it are chosen when their way is known, and leave nothing out but what was faster', async () => {
+  it('by their time to a stage behind it are chosen when their way is known', async () => {
     const { all, chosen } = await both('--slower-than', 'isr..stack=1h');
     expect([chosen.packets.length, chosen.summary.packets]).toEqual([0, 0]);
     const { faster = 0, unstamped = 0 } = chosen.summary.stopped ?? {};
@@ -118,5 +119,52 @@ describe('packets chosen by their time between two stages, on 6.12 with a two-qu
       all.packets.filter((packet) => ours(packet) && between(packet, 'isr', 'stack') !== undefined).length,
     );
     expect(chosen.summary.seen).toBeGreaterThanOrEqual(COUNT);
+  }, 60_000);
+
+  it('in the kernel cost no room at any later stage either', async () => {
+    const running = await startTrace(guest, '--slower-than', 'isr..driver=1h', '--until', 'drop');
+    await guest.injector.send(frames().slice(0, 200), { burst: 8, gapUs: 4000 });
+    await settle(guest);
+    const { packets, summary } = await finish(running);
+    expect([packets.length, summary.records, summary.lost]).toEqual([0, 0, 0]);
+    expect(summary.seen).toBeGreaterThanOrEqual(200);
+  }, 60_000);
+
+  it('by process are those that it read; who read the others is told', async () => {
+    const ports = [SINK_PORT, SINK_PORT - 1] as const;
+    const closed = SINK_PORT - 2;
+    const sinks = [await startSink(guest, { port: ports[0] }), await startSink(guest, { port: ports[1] })];
+    const { stdout } = await guest.run(['pgrep', '-f', `udp-sink.js ${ports[0]}`]);
+    const pid = Number(stdout.trim().split('\n')[0]);
+    const running = await startTrace(guest, '--pid', String(pid));
+    const to = [...ports, closed];
+    const mixed = Array.from({ length: 600 }, (_, index) =>
+      udpFrame({
+        sourcePort: 1000,
+        port: to[index % 3] as number,
+        payload: sequencePayload(index, 20 + index),
+      }),
+    );
+    await guest.injector.send(mixed, { burst: 3, gapUs: 4000 });
+    await settle(guest);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const { packets, summary } = await finish(running);
+    const counts = await Promise.all(sinks.map((sink) => sink.stop()));
+    expect(counts.map((count) => count.received)).toEqual([200, 200]);
+    // Which ones they are: every third datagram, told by its size.
+    const sizes = packets.map((packet) => packet.length - 28);
+    expect(sizes).toEqual(Array.from({ length: 200 }, (_, index) => 20 + index * 3));
+    const wrong = packets.filter(
+      ({ fate, reader, flow, length }) =>
+        fate !== 'read' ||
+        reader?.pid !== pid ||
+        reader.bytes !== length - 28 ||
+        flow.destinationPort !== SINK_PORT,
+    );
+    expect(wrong).toEqual([]);
+    expect(summary.packets).toBe(200);
+    expect(summary.stopped).toMatchObject({ otherReader: 200, unread: summary.seen - 400 });
+    expect(summary.seen).toBeGreaterThanOrEqual(600);
+    expect(summary.lost).toBe(0);
   }, 60_000);
 });

@@ -79,7 +79,7 @@ describe.skipIf(cannotTrace !== undefined)(titled('packets chosen on a veth pair
     const [command, ...words] = commandLine(args, link.namespace);
     const running = spawnSync(command, words, { encoding: 'utf8', timeout: 20_000 });
     expect(running.stderr).toBe(
-      'RXS_NO_HOOK: comparing times from stage isr: it is not stamped here: the interface has no interrupts. hint: name two of driver\n',
+      'RXS_NO_HOOK: choosing packets by stage isr: it is not stamped here: the interface has no interrupts. hint: name two of driver\n',
     );
     expect([running.status, running.stdout]).toEqual([1, '']);
   });

@@ -33,7 +33,7 @@ describe('processes that --pid names', () => {
   });
 });
 
-describe('stages that --slower-than names', () => {
+describe('stages that a filter looks at', () => {
   it('must be stamped here', () => {
     const ways = [
       { stage: 'entry', hook: undefined, reasons: ['fentry irq_enter_rcu: no'] },
@@ -41,14 +41,19 @@ describe('stages that --slower-than names', () => {
       { stage: 'driver', hook: 'tracepoints', reasons: [] },
     ] as const;
     const ask = (from: 'entry' | 'isr' | 'poll', to: 'driver'): string =>
-      refusal(() => checkStamped({ from, to, ns: 1 }, ways));
+      refusal(() => checkStamped({ slower: { from, to, ns: 1 }, pids: undefined }, ways));
     expect(ask('isr', 'driver')).toBe('nothing was thrown');
     expect(ask('entry', 'driver')).toBe(
-      'RXS_NO_HOOK: comparing times from stage entry: it is not stamped here: fentry irq_enter_rcu: no. hint: name two of isr, driver',
+      'RXS_NO_HOOK: choosing packets by stage entry: it is not stamped here: fentry irq_enter_rcu: no. hint: name two of isr, driver',
     );
     expect(ask('poll', 'driver')).toMatch(/^RXS_NO_HOOK: .*stage poll: .*the interface has no interrupts/);
-    expect(refusal(() => checkStamped({ from: undefined, to: undefined, ns: 1 }, ways))).toBe(
-      'nothing was thrown',
+    expect(
+      refusal(() =>
+        checkStamped({ slower: { from: undefined, to: undefined, ns: 1 }, pids: undefined }, ways),
+      ),
+    ).toBe('nothing was thrown');
+    expect(refusal(() => checkStamped({ slower: undefined, pids: [1] }, ways))).toMatch(
+      /^RXS_NO_HOOK: choosing packets by stage read: .*\. hint: trace without --pid/,
     );
   });
 });

@@ -1,7 +1,8 @@
 /** What must be there before anything is loaded. */
 import { RxError } from '../../base/errors.js';
-import type { SlowerThan } from '../../packet/selection.js';
+import type { Wanted } from '../../packet/selection.js';
 import type { StageWay } from '../../record/source.js';
+import type { StageName } from '../../stages.js';
 import { effectiveCapabilities, missingForTracing } from '../../sys/caps.js';
 import { inInitialPidNamespace, processOf } from '../../sys/processes.js';
 
@@ -17,17 +18,25 @@ export function checkPrivileges(): void {
   });
 }
 
-/** Fails when a stage that --slower-than names is not stamped here: nothing would ever match. @throws RxError RXS_NO_HOOK */
-export function checkStamped(slower: SlowerThan | undefined, ways: readonly StageWay[]): void {
+/** Fails when a stage that a filter looks at is not stamped here: nothing would ever match. @throws RxError RXS_NO_HOOK */
+export function checkStamped({ slower, pids }: Wanted, ways: readonly StageWay[]): void {
   const stamped = ways.filter((way) => way.hook !== undefined).map((way) => way.stage);
-  for (const stage of [slower?.from, slower?.to]) {
+  const looked: readonly (readonly [StageName | undefined, string])[] = [
+    [slower?.from, `name two of ${stamped.join(', ')}`],
+    [slower?.to, `name two of ${stamped.join(', ')}`],
+    [
+      pids === undefined ? undefined : 'read',
+      'trace without --pid; `rxstamp doctor` says what this kernel allows',
+    ],
+  ];
+  for (const [stage, hint] of looked) {
     if (stage === undefined || stamped.includes(stage)) continue;
     const reasons = ways.find((way) => way.stage === stage)?.reasons ?? ['the interface has no interrupts'];
     throw new RxError('RXS_NO_HOOK', {
-      doing: 'comparing times from stage',
+      doing: 'choosing packets by stage',
       subject: stage,
       why: `it is not stamped here: ${reasons.join('; ')}`,
-      hint: `name two of ${stamped.join(', ')}`,
+      hint,
     });
   }
 }

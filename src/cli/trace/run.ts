@@ -43,7 +43,7 @@ export async function runTrace(
     const session = EbpfSession.start({ ...target.ebpf, hardware: hardware.options });
     endBy(exitNow);
     try {
-      checkStamped(options.slower, session.ways);
+      checkStamped(options, session.ways);
       const facts = { ...(await asked), exactCause: session.programs.includes('napi_prep') };
       const trace = new Trace(options, target, session, facts);
       if (hardware.stopped()) trace.stop();

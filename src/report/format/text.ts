@@ -30,15 +30,14 @@ export function headerLines(meta: TraceMeta): string[] {
   return [parts.join('; '), ...lines];
 }
 
-/** `no entry, poll: fentry: EPERM: …`: stages that fail for the same reason share it. All hooks by name are in NDJSON's meta. */
+/** `no entry, poll: EPERM: …`: stages that fail for the same reason share it. All hooks by name are in NDJSON's meta. */
 function missingStages(meta: TraceMeta): string[] {
   const byReason = new Map<string, { stages: string[]; full: string }>();
   for (const way of meta.ways) {
     if (way.hook !== undefined) continue;
     const full = way.reasons.join('; ');
-    const short = way.reasons
-      .map((reason) => reason.replace(/^(fentry|tracepoint) [^:]*: /, '$1: '))
-      .join('; ');
+    const reasons = way.reasons.map((reason) => reason.replace(/^(fentry|fexit|tracepoint) [^:]*: /, ''));
+    const short = [...new Set(reasons)].join('; ');
     const same = byReason.get(short);
     if (same === undefined) byReason.set(short, { stages: [way.stage], full });
     else same.stages.push(way.stage);
