@@ -32,12 +32,12 @@ sleep 1
 `;
 
 /** Prints \`irq N\` and \`vector N\` of the receive interrupt, found by tracing the entry while frames come. */
-export function findNumbers(kprobe: string): string {
+export function findNumbers(kprobes: readonly string[]): string {
   return `${HEAD}
 set -e
 sed -n 's/^ *\\([0-9]*\\):.*${IFACE}-rx-0$/irq \\1/p' /proc/interrupts
 cd /sys/kernel/tracing
-echo '${kprobe}' >kprobe_events
+${kprobes.map((kprobe) => `echo '${kprobe}' >>kprobe_events`).join('\n')}
 echo 1 >events/rxbench/entry/enable
 cd - >/dev/null
 $loop ${IFACE} 50 1 64 >/dev/null

@@ -14,7 +14,7 @@ import { installed } from '../lib/run.js';
 import { type LoadSize, SETUP, findNumbers, sideScript, untracedScript } from './guest-script.js';
 import { type SideRun, parseRun } from './parse.js';
 import { type CountedResult, type SideResult, report, sideCosts } from './report.js';
-import { type CountedSide, type GuestNumbers, KPROBE, SIDES } from './sides.js';
+import { type CountedSide, type GuestNumbers, KPROBES, SIDES } from './sides.js';
 
 /** A side is measured twice in two processes; the second time also with its reader running. */
 const RUNS = 2;
@@ -65,7 +65,7 @@ function readOptions(): Options {
 }
 
 async function numbersOf(guest: Guest): Promise<GuestNumbers> {
-  const text = await guest.shell(findNumbers(KPROBE));
+  const text = await guest.shell(findNumbers(KPROBES));
   const number = (word: string): number => Number(new RegExp(`^${word} (\\d+)$`, 'm').exec(text)?.[1]);
   const numbers = { irq: number('irq'), vector: number('vector') };
   if (Number.isInteger(numbers.irq) && Number.isInteger(numbers.vector)) return numbers;

@@ -5,6 +5,8 @@ import { quantile } from '../lib/stats.js';
 export interface Load {
   readonly rxIrqs: number;
   readonly packets: number;
+  /** Datagrams that the load itself read. */
+  readonly read: number;
   readonly ticks: number;
   /** Middle round, instructions. */
   readonly median: number;
@@ -39,11 +41,12 @@ interface Printed {
   readonly rxIrqs: number;
   readonly ticks: number;
   readonly packets: number;
+  readonly read: number;
   readonly took: readonly number[];
 }
 
 function load(text: string): Load {
-  const { rxIrqs, ticks, packets, took } = JSON.parse(text) as Printed;
+  const { rxIrqs, ticks, packets, read, took } = JSON.parse(text) as Printed;
   const sorted = [...took].sort((a, b) => a - b);
   const kept = sorted.slice(0, Math.floor(sorted.length * KEPT));
   const rounds: Record<string, number> = {};
@@ -51,6 +54,7 @@ function load(text: string): Load {
   return {
     rxIrqs,
     packets,
+    read,
     ticks,
     median: quantile(sorted, 0.5),
     mean: kept.reduce((sum, value) => sum + value, 0) / kept.length,

@@ -5,7 +5,7 @@ import { count, textTable } from '../lib/text-table.js';
 import { type Costs, costsOf, readerCost } from './costs.js';
 import type { LoadSize } from './guest-script.js';
 import type { SideRun } from './parse.js';
-import type { CountedSide, Level } from './sides.js';
+import { type CountedSide, LEVELS, type Level } from './sides.js';
 
 /** A side's runs; a text where a run failed. */
 export interface SideResult {
@@ -28,6 +28,7 @@ const TITLES: Readonly<Record<Level, string>> = {
   arrival:
     'ARRIVAL: entry, handler, raise, softirq, packet at the driver, end of poll (rxstamp also the poll’s start, joined)',
   stack: 'STACK: the same and netif_receive_skb',
+  read: 'READ: the same and ip_rcv_core, udp_rcv, __udp_enqueue_schedule_skb, skb_consume_udp with the reader (rxstamp also who is woken, drops, GRO merges)',
 };
 
 /** `2110` where the runs agree to the digit, else `2110 (2108-2112)`. */
@@ -115,10 +116,12 @@ function notes(all: CountedResult): string[] {
         const times = Object.values(rounds).reduce((sum, value) => sum + value, 0);
         return rxIrqs !== times;
       });
+      const unread = [single, burst].filter(({ packets, read }) => packets !== read);
       return [
         ...loads.map(
           ({ rxIrqs, packets }) => `${where}: ${rxIrqs} interrupts for ${packets} packets, not one per burst`,
         ),
+        ...unread.map(({ packets, read }) => `${where}: ${read} of ${packets} packets were read by the load`),
         ...(sent === listed || late ? [] : [`${where}: ${listed} of ${sent} ${side.counts} in its record`]),
       ];
     }),
@@ -128,7 +131,6 @@ function notes(all: CountedResult): string[] {
 /** The report as text. */
 export function report(all: CountedResult): string {
   const base = (pick: (run: SideRun) => number): string => exact(spread(all.untraced.map(pick)));
-  const levels: readonly Level[] = ['entry', 'arrival', 'stack'];
   return [
     `${all.guest}; ${Object.entries(all.machine.tools)
       .map(([name, version]) => `${name}: ${version}`)
@@ -136,7 +138,7 @@ export function report(all: CountedResult): string {
     'Instructions of the guest, kernel side with the tracer’s reader asleep; reader: all its processes, user and kernel.',
     `${all.untraced.length} runs of ${all.size.rounds} rounds each; one number: the runs agree to the digit, else median (least-greatest).`,
     `untraced: a packet with its interrupt ${base((run) => run.single.mean)}, a burst of ${all.size.burst} ${base((run) => run.burst.mean)} (sending included)`,
-    ...levels.flatMap((level) =>
+    ...LEVELS.flatMap((level) =>
       all.sides.some(({ side }) => side.level === level) ? ['', levelTable(level, all)] : [],
     ),
     '',

@@ -4,7 +4,7 @@
  */
 
 /** Which stages a side records. */
-export type Level = 'entry' | 'arrival' | 'stack';
+export type Level = 'entry' | 'arrival' | 'stack' | 'read';
 
 /** Numbers of the guest that filters need. */
 export interface GuestNumbers {
@@ -35,11 +35,18 @@ export interface CountedSide {
   readonly countRecord: string;
 }
 
-const LEVELS: readonly Level[] = ['entry', 'arrival', 'stack'];
-const UNTIL = { entry: 'entry', arrival: 'driver', stack: 'stack' } as const;
+/** All levels, cheapest first. */
+export const LEVELS: readonly Level[] = ['entry', 'arrival', 'stack', 'read'];
+const UNTIL = { entry: 'entry', arrival: 'driver', stack: 'stack', read: 'read' } as const;
 
-/** The kprobe that perf and trace-cmd use for the interrupt's entry. */
-export const KPROBE = 'p:rxbench/entry __common_interrupt vector=%si:u32';
+/** What perf and trace-cmd use for the stages that have no tracepoint: the interrupt's entry, then the way of a datagram. */
+export const KPROBES: readonly string[] = [
+  'p:rxbench/entry __common_interrupt vector=%si:u32',
+  'p:rxbench/ip ip_rcv_core skb=%di:u64',
+  'p:rxbench/transport udp_rcv skb=%di:u64',
+  'p:rxbench/socket __udp_enqueue_schedule_skb skb=%si:u64',
+  'p:rxbench/read skb_consume_udp skb=%si:u64',
+];
 
 interface Event {
   readonly name: string;
@@ -56,10 +63,15 @@ const ARRIVAL: readonly Event[] = [
   { name: 'net:napi_gro_receive_entry', filter: none },
   { name: 'napi:napi_poll', filter: none },
 ];
+const STACK: readonly Event[] = [...ARRIVAL, { name: 'net:netif_receive_skb', filter: none }];
 const EVENTS: Readonly<Record<Level, readonly Event[]>> = {
   entry: [ENTRY],
   arrival: ARRIVAL,
-  stack: [...ARRIVAL, { name: 'net:netif_receive_skb', filter: none }],
+  stack: STACK,
+  read: [
+    ...STACK,
+    ...['ip', 'transport', 'socket', 'read'].map((stage) => ({ name: `rxbench:${stage}`, filter: none })),
+  ],
 };
 
 const counted = (level: Level): string => (level === 'entry' ? 'entry' : 'napi_gro_receive_entry');
@@ -129,8 +141,24 @@ function bpftraceLines(level: Level, { irq, vector }: GuestNumbers): string {
     `tracepoint:napi:napi_poll ${line('poll')}`,
   ];
   const stack = [...arrival, `tracepoint:net:netif_receive_skb ${line('stack')}`];
-  return { entry: [entry], arrival, stack }[level].join(' ');
+  const read = [
+    ...stack,
+    `kprobe:ip_rcv_core ${line('ip')}`,
+    `kprobe:udp_rcv ${line('transport')}`,
+    `kprobe:__udp_enqueue_schedule_skb ${line('socket')}`,
+    `kprobe:skb_consume_udp { printf("read %d %s %llu\\n", tid, comm, nsecs); }`,
+  ];
+  return { entry: [entry], arrival, stack, read }[level].join(' ');
 }
+
+/** The later stages kept by skb, one line when it is read. */
+const READ_JOINED = [
+  'tracepoint:net:netif_receive_skb { @stack[args->skbaddr] = nsecs; }',
+  'kprobe:ip_rcv_core { @ip[arg0] = nsecs; }',
+  'kprobe:udp_rcv { @transport[arg0] = nsecs; }',
+  'kprobe:__udp_enqueue_schedule_skb { @socket[arg1] = nsecs; }',
+  'kprobe:skb_consume_udp { printf("read %llu %llu %llu %llu %d %s %llu\\n", @stack[arg1], @ip[arg1], @transport[arg1], @socket[arg1], tid, comm, nsecs); delete(@stack[arg1]); delete(@ip[arg1]); delete(@transport[arg1]); delete(@socket[arg1]); }',
+];
 
 /** The times kept in variables, one line per packet: fewer lines, more map work. */
 function bpftraceJoined(level: Level, { irq, vector }: GuestNumbers): string {
@@ -144,7 +172,7 @@ function bpftraceJoined(level: Level, { irq, vector }: GuestNumbers): string {
     'tracepoint:net:napi_gro_receive_entry { printf("napi_gro_receive_entry %llu %llu %llu %llu %llu\\n", @entry, @isr, @raise, @softirq, nsecs); }';
   const poll = `tracepoint:napi:napi_poll ${line('poll')}`;
   const stack = level === 'stack' ? [`tracepoint:net:netif_receive_skb ${line('stack')}`] : [];
-  return [...rungs, packet, poll, ...stack].join(' ');
+  return [...rungs, packet, poll, ...stack, ...(level === 'read' ? READ_JOINED : [])].join(' ');
 }
 
 function bpftrace(
