@@ -140,7 +140,7 @@ static __always_inline int record_packet(struct sk_buff *skb, u64 now, u32 flags
 		    (napi_id && cpu->poll.napi_id && cpu->poll.napi_id != napi_id))
 			begin(cpu, napi_id, skb->dev->ifindex, queue, 0, now);
 		/* Before any filter: what the queue's state is known from. */
-		if (!cpu->poll.last)
+		if (!rx.start_hooked && !cpu->poll.last)
 			cpu->poll.first = now;
 		cpu->poll.last = now;
 		cpu->poll.queue = queue;

@@ -174,26 +174,44 @@ int BPF_PROG(napi_poll_start, struct napi_struct *napi)
 #define WORD(a, b, c, d) ((u32)(a) | (u32)(b) << 8 | (u32)(c) << 16 | (u32)(d) << 24)
 
 /* Where this poll ran. Busy polling calls the driver's poll function directly (busy_poll_stop,
- * napi_busy_loop), with softirqs disabled but not in one, so no start is seen. Tasks are told apart
- * by the names that the kernel gives its threads; a task of user space cannot set PF_KTHREAD. */
-static __always_inline u32 poll_context(const struct rx_open_poll *poll, u32 pid)
+ * napi_busy_loop), with softirqs disabled but not in one, so no start is seen. Threads are told
+ * apart by the names that the kernel gives them; a task of user space may take such a name, but
+ * cannot set PF_KTHREAD. The name is looked at first because it is cheaper than the flags, and
+ * rarely one of these. */
+static __always_inline u32 look_at_task(u32 softirq_runs)
 {
-	u32 name[4] = {};
+	u32 outside = softirq_runs ? RX_CONTEXT_SOFTIRQ : RX_CONTEXT_BUSY_POLL;
+	u32 named = outside;
+	u32 name[4];
+
+	if (bpf_get_current_comm(name, sizeof(name)))
+		return outside;
+	if (name[0] == WORD('n', 'a', 'p', 'i') && !softirq_runs)
+		named = RX_CONTEXT_THREADED;
+	else if (name[0] == WORD('k', 's', 'o', 'f') && name[1] == WORD('t', 'i', 'r', 'q'))
+		named = RX_CONTEXT_KSOFTIRQD;
+	/* Where hard interrupts raise NET_RX themselves, an interrupt's thread is as good as any
+	 * other task that a softirq interrupts. */
+	else if (rx.irq_threads && name[0] == WORD('i', 'r', 'q', '/'))
+		named = RX_CONTEXT_IRQ_THREAD;
+	else
+		return outside;
+	return CURRENT(flags) & PF_KTHREAD ? named : outside;
+}
+
+/* The same, kept for as long as the same task is found in the same state: the threads among them
+ * poll again and again. */
+static __always_inline u32 poll_context(struct rx_cpu *cpu, u32 pid)
+{
+	u32 key = pid << 1 | (cpu->poll.softirq_runs & 1); /* a pid has 22 bits */
 
 	if (!pid) /* the idle task waits for nothing and has no thread */
 		return RX_CONTEXT_SOFTIRQ;
-	if (!(CURRENT(flags) & PF_KTHREAD))
-		return poll->softirq_runs ? RX_CONTEXT_SOFTIRQ : RX_CONTEXT_BUSY_POLL;
-	bpf_get_current_comm(name, sizeof(name));
-	if (name[0] == WORD('n', 'a', 'p', 'i') && !poll->softirq_runs)
-		return RX_CONTEXT_THREADED;
-	if (name[0] == WORD('k', 's', 'o', 'f') && name[1] == WORD('t', 'i', 'r', 'q'))
-		return RX_CONTEXT_KSOFTIRQD;
-	/* Where hard interrupts raise NET_RX themselves, an interrupt's thread is as good as any
-	 * other task that a softirq interrupts. */
-	if (rx.irq_threads && name[0] == WORD('i', 'r', 'q', '/'))
-		return RX_CONTEXT_IRQ_THREAD;
-	return RX_CONTEXT_SOFTIRQ;
+	if (cpu->context_of != key) {
+		cpu->context = look_at_task(cpu->poll.softirq_runs);
+		cpu->context_of = key;
+	}
+	return cpu->context;
 }
 
 /* Up to when the queue is now known to have been empty: what had arrived by then has been taken.
@@ -249,7 +267,7 @@ static __always_inline void write_poll(struct rx_cpu *cpu, u32 id, u64 now,
 	record->napi_id = napi->napi_id;
 	record->ifindex = napi->dev->ifindex;
 	record->cpu = id;
-	record->context = poll_context(poll, pid);
+	record->context = poll_context(cpu, pid);
 	record->pid = pid;
 	record->lost = poll->lost;
 	record->seen = poll->seen;

@@ -258,6 +258,7 @@ struct rx_config {
 	__u32 irq_only;		   /* only packets whose NAPI was last scheduled by a wanted IRQ */
 	__u32 cpu_only;		   /* look at rx_cpu.on */
 	__u32 has_irqs;		   /* the interface has interrupts: keep polls and causes */
+	__u32 enter_hooked;	   /* irq_enter stamps every interrupt */
 	__u32 entry_hooked;	   /* irq_vector or a flow handler sets rx_cpu.current */
 	__u32 prep_hooked;	   /* napi_prep ties an interrupt to its NAPI; else by rx_pending */
 	__u32 exit_hooked;	   /* isr_exit ends rx_cpu.current */
@@ -301,7 +302,8 @@ struct rx_filtered {
 struct rx_open_poll {
 	__u64 start;
 	__u64 softirq;
-	__u64 first; /* driver stamp of its first packet, 0: none yet */
+	__u64 first; /* driver stamp of its first packet, 0: none yet; only where starts are not
+			hooked */
 	__u64 last;  /* of the last one, also of one that a filter leaves out; 0: none */
 	struct rx_cause cause;
 	__u32 packets; /* in the ring */
@@ -363,6 +365,9 @@ struct rx_cpu {
 	struct rx_open_poll poll;
 	struct rx_pending pending[RX_PENDING];
 	struct rx_filtered filtered;
+	/* where the task that polled last ran */
+	__u32 context_of;
+	__u32 context;
 } __attribute__((aligned(64)));
 
 /* One set of the table of followed packets or sockets, one cache line. */

@@ -347,6 +347,7 @@ function configure(rodata: DataView, options: EbpfOptions, chosen: Plan, cpus: n
   set(CONFIG.irqOnly, options.irqOnly);
   set(CONFIG.cpuOnly, options.cpus !== undefined);
   set(CONFIG.hasIrqs, options.irqs.length > 0);
+  set(CONFIG.enterHooked, chosen.programs.includes('irq_enter'));
   set(CONFIG.entryHooked, chosen.entryHooked);
   set(CONFIG.prepHooked, chosen.prepHooked);
   set(CONFIG.exitHooked, chosen.exitHooked);
