@@ -28,9 +28,11 @@ const quiet: IrqFacts = {
   queue: 0,
 };
 
-const factsOf = (irq: Partial<IrqFacts> = {}, exactCause = true): ArrivalFacts => ({
+const factsOf = (irq: Partial<IrqFacts> = {}, exact = true): ArrivalFacts => ({
   irqs: new Map([[38, { ...quiet, ...irq }]]),
-  exactCause,
+  lines: 1,
+  tied: exact,
+  starts: exact,
   wakeNs: WAKE,
 });
 
@@ -134,6 +136,10 @@ describe('its own interrupt is only probable', () => {
     expect(second).toMatchObject({ rule: RULE.batchInferred, how: HOW.batch, certain: false });
   });
 
+  it('when the driver took more from the queue than it handed over', () => {
+    probable(RULE.ownUncounted, { work: 3 });
+  });
+
   it('without facts', () => {
     probable(RULE.ownUnmoderated, {}, NO_FACTS);
   });
@@ -190,10 +196,11 @@ describe('a packet whose poll no interrupt led to', () => {
       ...own,
     });
     const inferred = factsOf({}, false);
-    expect(pollOfTwo({ ...caused, empty: 100 }, inferred)[0]).toMatchObject({ rule: RULE.emptyAfter });
+    const probable = { how: HOW.polled, rule: RULE.maskedInferred, certain: false, ...own };
+    expect(pollOfTwo({ ...caused, empty: 100 }, inferred)[0]).toMatchObject(probable);
     // Of several interrupts the first one's times are kept: a later one may have been this packet's.
     const [several] = pollOfTwo({ ...caused, empty: 100, again: 1 }, inferred);
-    expect(several).toMatchObject({ how: HOW.polled, certain: false, ...own });
+    expect(several).toMatchObject({ how: HOW.unknown, rule: RULE.untold, certain: false, ...own });
   });
 
   it('is busy-polled in a task that waits for data, whatever interrupts came', () => {

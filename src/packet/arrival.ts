@@ -21,6 +21,7 @@ export { type ArrivalFacts, type IrqFacts, NO_FACTS, SLACK_NS } from './arrival/
 export { GROUNDS, HOW, HOW_NAMES, type How, RULE, RULES, type Rule, VIA_NAMES } from './arrival/rules.js';
 
 const ISR = stageIndex('isr');
+const RAISE = stageIndex('raise');
 
 /** Stands on one packet of a lane. One object is moved along; nothing is allocated per packet. */
 export class PacketCursor {
@@ -76,14 +77,23 @@ function ownRule(cursor: PacketCursor, facts: ArrivalFacts, stage: number, entry
   const irq = facts.irqs.get(polls.irq[poll] as number);
   if (((polls.flags[poll] as number) & POLL.AMBIGUOUS) !== 0) return RULE.ownInferred;
   if (irq === undefined || stage > ISR) return RULE.ownUnmoderated;
-  if (!facts.exactCause && (irq.queue === undefined || lane.packets.queue[row] !== irq.queue + 1))
+  if (!facts.tied && (irq.queue === undefined || lane.packets.queue[row] !== irq.queue + 1))
     return RULE.ownInferred;
   if (!irq.receiveOnly || irq.sharedLine) return RULE.ownMixed;
   if (irq.selfRaised) return RULE.ownSelfRaised;
+  if (polls.work[poll] !== cursor.n) return RULE.ownUncounted;
   if (irq.moderationNs === undefined) return RULE.ownUnmoderated;
   // Without a poll before it the comparison is with NaN: false.
   const leftoverUntil = (polls.previousEnd[poll] as number) + irq.moderationNs + facts.wakeNs + SLACK_NS;
   return entry > leftoverUntil ? RULE.own : RULE.ownSoon;
+}
+
+/** Where no interrupt was found, and they are tied to polls by inference: whether one would have been found. */
+function inferredRule({ lane, row, poll, via }: PacketCursor, facts: ArrivalFacts): Rule {
+  if (facts.tied) return RULE.maskedInferred;
+  const line = facts.irqs.get(lane.polls.irq[poll] as number);
+  const byQueue = facts.lines <= 1 || (lane.packets.queue[row] !== 0 && line?.queue !== undefined);
+  return byQueue && via !== CONTEXT.threaded ? RULE.maskedInferred : RULE.untold;
 }
 
 /** The rule for a packet of a poll that an interrupt led to, or may have: see docs/arrival.md. */
@@ -91,26 +101,37 @@ function causedRule(cursor: PacketCursor, facts: ArrivalFacts, stage: number, en
   const { polls } = cursor.lane;
   const { poll } = cursor;
   const flags = polls.flags[poll] as number;
-  const idle = facts.exactCause && (flags & POLL.MISSED) === 0;
+  const exact = facts.tied && facts.starts;
+  // NaN where none was seen, or it has not ended yet on its CPU.
+  const previousEnd = polls.previousEnd[poll] as number;
+  const before = !Number.isNaN(previousEnd);
+  const idle = exact && (flags & POLL.MISSED) === 0 && entry > previousEnd;
   // The NAPI instance stays scheduled then, so no interrupt can have done that.
-  if (!idle && (polls.previousWork[poll] as number) >= (polls.budget[poll] as number)) return RULE.repoll;
+  if (!idle && before && (polls.previousWork[poll] as number) >= (polls.budget[poll] as number))
+    return RULE.repoll;
   if (entry <= (polls.empty[poll] as number)) {
-    // Inferred: a later interrupt of the same line may have been the one.
-    return facts.exactCause || polls.again[poll] === 0 ? RULE.emptyAfter : RULE.maskedInferred;
+    if (exact) return RULE.emptyAfter;
+    // The first one's times are kept: a later one of the same line may have led here.
+    return polls.again[poll] === 0 ? RULE.maskedInferred : RULE.untold;
   }
-  if ((flags & POLL.MISSED) !== 0) return RULE.missed;
+  // Without a poll before it, the one that the trace just missed may have been this interrupt's.
+  if ((flags & POLL.MISSED) !== 0) return before ? RULE.missed : RULE.cut;
+  // It came before the poll before was seen to end and raised no softirq: as that poll ran (NAPIF_STATE_MISSED), or behind
+  // its completion, while the softirq still ran (____napi_schedule raises none then).
+  if (!facts.tied && Number.isNaN(polls.times[RAISE]![poll]) && entry <= previousEnd) return RULE.untold;
   if (cursor.k === 1) return ownRule(cursor, facts, stage, entry);
-  return facts.exactCause && (flags & POLL.AMBIGUOUS) === 0 ? RULE.batch : RULE.batchInferred;
+  return idle ? RULE.batch : RULE.batchInferred;
 }
 
 /** The rule for a packet of a poll that no interrupt was seen to lead to. */
-function uncausedRule({ lane, poll }: PacketCursor, facts: ArrivalFacts): Rule {
-  const { polls } = lane;
+function uncausedRule(cursor: PacketCursor, facts: ArrivalFacts): Rule {
+  const { poll } = cursor;
+  const { polls } = cursor.lane;
   // Without an end of its NAPI's poll before, the interrupt may have come before the hooks were there.
   if (Number.isNaN(polls.previousEnd[poll])) return RULE.cut;
   if ((polls.previousWork[poll] as number) >= (polls.budget[poll] as number)) return RULE.repoll;
   if (polls.irq[poll] === 0) return RULE.noIrqYet;
-  return facts.exactCause ? RULE.masked : RULE.maskedInferred;
+  return facts.tied && facts.starts ? RULE.masked : inferredRule(cursor, facts);
 }
 
 function decide(cursor: PacketCursor, facts: ArrivalFacts): Rule {

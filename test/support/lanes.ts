@@ -51,6 +51,8 @@ export interface PollRow {
   /** Work of the poll before and budget of this one; 0 and 64 unless given. */
   readonly previousWork?: number;
   readonly budget?: number;
+  /** What the driver took from its queue; as many as the packets unless given. */
+  readonly work?: number;
   /** Interrupts behind the one that led to it; 0 unless given. */
   readonly again?: number;
   /** When the queue was known empty; unknown unless given. */
@@ -116,7 +118,7 @@ export function closePoll(lane: Lane, poll: PollRow): number {
   polls.pid[row] = poll.pid ?? 0;
   polls.end[row] = poll.end ?? 0;
   polls.previousEnd[row] = poll.previousEnd ?? 0;
-  polls.work[row] = poll.packets;
+  polls.work[row] = poll.work ?? poll.packets + (poll.lost ?? 0) + (poll.filtered ?? 0);
   polls.budget[row] = poll.budget ?? 64;
   polls.previousWork[row] = poll.previousWork ?? 0;
   polls.again[row] = poll.again ?? 0;

@@ -13,7 +13,7 @@ export async function askFacts(
   nics: readonly Nic[],
   files: KernelFiles = HOST,
   run: RunProgram = runProgram,
-): Promise<Omit<ArrivalFacts, 'exactCause'>> {
+): Promise<Pick<ArrivalFacts, 'irqs' | 'lines' | 'wakeNs'>> {
   const irqs = new Map<number, IrqFacts>();
   await Promise.all(
     nics
@@ -24,5 +24,6 @@ export async function askFacts(
         for (const facts of irqFacts(nic, moderation)) irqs.set(facts.irq, facts);
       }),
   );
-  return { irqs, wakeNs: (deepestIdle(files)?.latencyUs ?? 0) * 1000 };
+  const lines = nics.flatMap((nic) => nic.irqs).filter(({ role }) => role === 'rx' || role === 'rxtx').length;
+  return { irqs, lines, wakeNs: (deepestIdle(files)?.latencyUs ?? 0) * 1000 };
 }

@@ -44,7 +44,8 @@ export async function runTrace(
     endBy(exitNow);
     try {
       checkStamped(options, session.ways);
-      const facts = { ...(await asked), exactCause: session.programs.includes('napi_prep') };
+      const has = (program: string): boolean => session.programs.includes(program);
+      const facts = { ...(await asked), tied: has('napi_prep'), starts: has('napi_poll_start') };
       const trace = new Trace(options, target, session, facts);
       if (hardware.stopped()) trace.stop();
       return await trace.run();

@@ -18,14 +18,18 @@ export interface IrqFacts {
 export interface ArrivalFacts {
   /** By IRQ number. */
   readonly irqs: ReadonlyMap<number, IrqFacts>;
-  /** The hook on NAPI scheduling ties an interrupt to its NAPI instance; else it is inferred from interface and queue. */
-  readonly exactCause: boolean;
+  /** The hook on NAPI scheduling ties an interrupt to its NAPI instance; else it is inferred from CPU, interface and queue. */
+  readonly tied: boolean;
+  /** How many lines bring packets. */
+  readonly lines: number;
+  /** Polls' starts are seen, so that an interrupt lies before one or behind it. */
+  readonly starts: boolean;
   /** Longest time an idle CPU takes to wake for an interrupt, ns. */
   readonly wakeNs: number;
 }
 
 /** Nothing known: no own interrupt is certain. */
-export const NO_FACTS: ArrivalFacts = { irqs: new Map(), exactCause: false, wakeNs: 0 };
+export const NO_FACTS: ArrivalFacts = { irqs: new Map(), lines: 0, tied: false, starts: false, wakeNs: 0 };
 
 /**
  * How late an interrupt may come that a NIC has sent, beyond moderation and waking: interrupts disabled on its CPU, the

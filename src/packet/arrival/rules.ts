@@ -39,6 +39,8 @@ export const RULE = {
   noIrq: 14,
   cut: 15,
   noIrqYet: 16,
+  untold: 17,
+  ownUncounted: 18,
 } as const;
 
 /** One of {@link RULE}. */
@@ -86,8 +88,7 @@ export const RULES: readonly RuleText[] = [
   {
     how: HOW.ownIrq,
     certain: false,
-    ground:
-      'first packet of the poll behind this interrupt; that it led to this poll is inferred from its interface, queue and CPU',
+    ground: 'first packet of the poll behind this interrupt; that it led to this poll is inferred',
   },
   {
     how: HOW.batch,
@@ -99,7 +100,7 @@ export const RULES: readonly RuleText[] = [
     how: HOW.batch,
     certain: false,
     ground:
-      'found behind the first packet by the poll behind this interrupt; that it led to this poll is inferred from its interface, queue and CPU',
+      'found behind the first packet by the poll behind this interrupt; that it led to this poll is inferred',
   },
   {
     how: HOW.repoll,
@@ -151,6 +152,18 @@ export const RULES: readonly RuleText[] = [
     certain: false,
     ground:
       'no interrupt of its queue has been seen so far, so the trace may have missed the one that led to its poll: arrived not after its driver stamp',
+  },
+  {
+    how: HOW.unknown,
+    certain: false,
+    ground:
+      'on this kernel interrupts are tied to polls by CPU, queue and time, and these do not tell whether one led to its poll: arrived not after its driver stamp',
+  },
+  {
+    how: HOW.ownIrq,
+    certain: false,
+    ground:
+      'first packet of the poll that this interrupt led to; the driver took more from its queue than it handed over, so one of those may have raised it',
   },
 ];
 
