@@ -4,6 +4,7 @@
  */
 import { udpFlows } from '../lab/frames.js';
 import type { Guest } from '../lab/guest.js';
+import { startSink } from '../lab/sink.js';
 import { withGuest } from '../lab/with-guest.js';
 import { RxError } from '../src/base/errors.js';
 import { defaultRouteInterface } from '../src/nic/resolve.js';
@@ -20,8 +21,11 @@ async function showChain(guest: Guest): Promise<void> {
 }
 
 async function showArrivals(guest: Guest): Promise<string[]> {
-  heading('$ rxstamp trace eth0 --until stack');
-  const trace = guest.start([...CLI, 'trace', 'eth0', '--until', 'stack'], {
+  heading(
+    '$ rxstamp trace eth0 --until read        every packet, from the interrupt to the program that reads it',
+  );
+  const sink = await startSink(guest);
+  const trace = guest.start([...CLI, 'trace', 'eth0', '--until', 'read'], {
     onStdout: (chunk) => process.stdout.write(chunk),
     onStderr: (chunk) => process.stderr.write(chunk),
   });
@@ -30,9 +34,10 @@ async function showArrivals(guest: Guest): Promise<string[]> {
   await guest.injector.send(udpFlows({ count: 8, flows: 8 }), { gapUs: 40_000 });
   await guest.injector.send(udpFlows({ count: 6, flows: 6 }), { burst: 3, gapUs: 60_000 });
   await guest.injector.send(udpFlows({ count: 4, flows: 4, version: 6 }), { gapUs: 40_000 });
-  await pause(500);
+  await pause(1500);
   trace.kill('SIGINT');
   const { code, stdout } = await trace.wait();
+  await sink.stop();
   if (code !== 0) throw new Error(`trace ended with exit code ${code}`);
   return [...stdout.matchAll(/^\s*t\d+ (\d+\.\d{9})/gm)].map((match) => match[1] ?? '');
 }

@@ -23,12 +23,12 @@ describe('the text format', () => {
 
   it('has one line per packet under its headings', () => {
     expect(lines.slice(3, 9)).toEqual([
-      '      # arrival              ±              how            irq   vec cpu  q flow                                              entry        isr     driver      stack',
-      '     t1 1790000000.000001007 -3.1µs         own-irq 1/2     25  0x25   1  0 vlan 42 10.0.0.2:1000 → 10.0.0.1:9999 UDP        +0.000     +0.400     +4.000     +6.500',
-      '     t2 1790000000.000005507 ?              no-irq           -     -   0  - ethertype 0x88cc                                      -          -     +0.000          -',
-      '     t3 1790000000.000001007 -3.1µs+5.0µs   batch? 2/2      25  0x25   1  - 10.0.0.2:1000 → 10.0.0.1:9999 UDP                +0.000     +0.400     +5.000          -',
-      '     t4 1790000000.000012007 ?              polled?         25     -   1  0 10.0.0.2:1000 → 10.0.0.1:9999 UDP                     -          -     +0.000          -',
-      '     t5 1790000000.000013007 ?              unknown          -     -   0  - ethertype 0x88cc                                      -          -     +0.000          -',
+      '      # arrival              ±              how                 irq   vec cpu  q flow                                              entry        isr     driver      stack',
+      '     t1 1790000000.000001007 -3.1µs         own-irq 1/2          25  0x25   1  0 vlan 42 10.0.0.2:1000 → 10.0.0.1:9999 UDP        +0.000     +0.400     +4.000     +6.500',
+      '     t2 1790000000.000005507 ?              no-irq                -     -   0  - ethertype 0x88cc                                      -          -     +0.000          -',
+      '     t3 1790000000.000001007 -3.1µs+5.0µs   batch? 2/2           25  0x25   1  - 10.0.0.2:1000 → 10.0.0.1:9999 UDP                +0.000     +0.400     +5.000          -',
+      '     t4 1790000000.000012007 ?              polled?              25     -   1  0 10.0.0.2:1000 → 10.0.0.1:9999 UDP                     -          -     +0.000          -',
+      '     t5 1790000000.000013007 ?              unknown               -     -   0  - ethertype 0x88cc                                      -          -     +0.000          -',
     ]);
   });
 

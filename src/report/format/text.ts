@@ -10,7 +10,7 @@ import type { FormatMaker, TraceMeta } from './format.js';
 const FLOW_WIDTH = 44;
 const DELTA_WIDTH = 10;
 const BAR_WIDTH = 14;
-const HOW_WIDTH = 13;
+const HOW_WIDTH = 18;
 
 /** Lines that say what is stamped and why not earlier; also used by the tree. */
 export function headerLines(meta: TraceMeta): string[] {
