@@ -77,3 +77,59 @@ int BPF_PROG(forwarded, struct sk_buff *skb)
 
 	return skb->skb_iif ? end(skb, now, RX_LATER_FORWARDED) : 0;
 }
+
+/* Without functions to hook: a datagram that its reader frees itself is freed in the reading task.
+ * A program on a tracepoint may be refused per-CPU variables like the preempt count, so softirqs
+ * are told by their own tracepoints. Others are freed later, on the CPU that they came in by
+ * (skb_attempt_defer_free): nothing says who read those. */
+SEC("tp_btf/softirq_entry")
+int BPF_PROG(softirq_begun, unsigned int vec)
+{
+	u32 id;
+	struct rx_cpu *cpu = this_cpu(&id);
+
+	if (cpu)
+		cpu->in_softirq = 1;
+	return 0;
+}
+
+SEC("tp_btf/softirq_exit")
+int BPF_PROG(softirq_over, unsigned int vec)
+{
+	u32 id;
+	struct rx_cpu *cpu = this_cpu(&id);
+
+	if (cpu)
+		cpu->in_softirq = 0;
+	return 0;
+}
+
+SEC("tp_btf/consume_skb")
+int BPF_PROG(released, struct sk_buff *skb)
+{
+	u64 now = bpf_ktime_get_ns();
+	u32 id;
+	struct rx_cpu *cpu = this_cpu(&id);
+
+	if (!cpu)
+		return 0;
+	u64 packet = take(cpu, skb);
+
+	if (packet == NO_PACKET)
+		return 0;
+	struct rx_read *record = later_begin(cpu, id, 1, sizeof(*record));
+
+	if (!record)
+		return 0;
+	u64 task = cpu->in_softirq ? 0 : bpf_get_current_pid_tgid();
+
+	fill_stage(&record->stage, RX_LATER_RELEASED, sizeof(*record), packet, now,
+		   check_of(cpu, skb));
+	record->stage.flags = entered(skb);
+	record->pid = task >> 32;
+	record->tid = task;
+	record->bytes = 0;
+	bpf_get_current_comm(record->name, sizeof(record->name));
+	later_end(cpu, 1, sizeof(*record));
+	return 0;
+}

@@ -61,6 +61,7 @@ enum rx_later {
 	RX_LATER_CONSUMED = 11,	 /* freed, not dropped */
 	RX_LATER_FORWARDED = 12, /* on its way out of the machine */
 	RX_LATER_EVICTED = 13,	 /* nothing more will be told of it: its place was needed */
+	RX_LATER_RELEASED = 14,	 /* rx_read: freed, not dropped; the task that did it, if one did */
 };
 
 /* rx_stage.flags */
@@ -352,6 +353,8 @@ struct rx_cpu {
 	__u64 self;	 /* where this is: what turns a pointer into a number (bpf/lib/track.h) */
 	__u32 sequence;	 /* packets recorded, when they are followed */
 	__u32 side_busy; /* as busy, of the second ring */
+	__u32 in_softirq;
+	__u32 pad2;
 	struct rx_waking waking;
 	__u64 device; /* the net_device that was found to be ours */
 	/* the interrupt being served */

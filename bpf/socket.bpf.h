@@ -93,9 +93,10 @@ int BPF_PROG(socket_tcp, struct sock *sk, struct sk_buff *skb)
 	return queue_tcp(sk, skb, now, 1);
 }
 
-/* Out of order: it may still be dropped there, as a duplicate or for want of room. */
-SEC("fentry/tcp_data_queue_ofo")
-int BPF_PROG(socket_tcp_ofo, struct sock *sk, struct sk_buff *skb)
+/* Where all segments with data come by that are not simply the next ones: also those that will wait
+ * out of order, and those that are dropped there, as duplicates or for want of room. */
+SEC("fentry/tcp_data_queue")
+int BPF_PROG(socket_tcp_slow, struct sock *sk, struct sk_buff *skb)
 {
 	u64 now = bpf_ktime_get_ns();
 
@@ -222,4 +223,63 @@ int BPF_PROG(close_tcp, struct sock *sk)
 	u64 now = bpf_ktime_get_ns();
 
 	return stream(sk, now, RX_STREAM_CLOSED);
+}
+
+/* A connection that nobody accepted. */
+SEC("fentry/inet_sock_destruct")
+int BPF_PROG(close_unaccepted, struct sock *sk)
+{
+	u64 now = bpf_ktime_get_ns();
+
+	return stream(sk, now, RX_STREAM_CLOSED);
+}
+
+/* Without functions to hook: established TCP takes the segment, softirq or backlog. */
+SEC("tp_btf/tcp_probe")
+int BPF_PROG(transport_probe, struct sock *sk, struct sk_buff *skb)
+{
+	u64 now = bpf_ktime_get_ns();
+	u32 id;
+	struct rx_cpu *cpu = this_cpu(&id);
+
+	if (!cpu)
+		return 0;
+	u64 packet = find(cpu, skb);
+
+	cpu->waking.sock = 0;
+	if (packet == NO_PACKET)
+		return 0;
+	u32 check = check_of(cpu, skb);
+
+	stamp_packet(cpu, id, 1, RX_LATER_TRANSPORT, packet, now, check);
+	cpu->waking.packet = packet;
+	cpu->waking.check = check;
+	cpu->waking.sock = address_of(cpu, sk);
+	return 0;
+}
+
+/* It has queued the segment that it took last on this CPU, if that was this socket's. */
+SEC("tp_btf/sk_data_ready")
+int BPF_PROG(socket_ready, struct sock *sk)
+{
+	u64 now = bpf_ktime_get_ns();
+	u32 id;
+	struct rx_cpu *cpu = this_cpu(&id);
+
+	if (!cpu || !cpu->waking.sock || cpu->waking.sock != address_of(cpu, sk))
+		return 0;
+	u64 sock = cpu->waking.sock;
+
+	cpu->waking.sock = 0;
+	if (enter(&sockets, sock, 1) != NO_PACKET)
+		cpu->loss.sockets_evicted++;
+	struct rx_queued *record = later_begin(cpu, id, 1, sizeof(*record));
+
+	if (!record)
+		return 0;
+	fill_stage(&record->stage, RX_LATER_TCP_SOCKET, sizeof(*record), cpu->waking.packet, now,
+		   cpu->waking.check);
+	record->sock = sock;
+	later_end(cpu, 1, sizeof(*record));
+	return 0;
 }

@@ -81,14 +81,15 @@ function ipv6(protocol: number, body: Buffer, source: Buffer, target: Buffer): B
 }
 
 /** What transport checksums cover besides the transport's own bytes. */
-function pseudoHeader(protocol: number, length: number, source: Buffer, target: Buffer): Buffer {
+export function pseudoHeader(protocol: number, length: number, source: Buffer, target: Buffer): Buffer {
   const tail = Buffer.alloc(8);
   tail.writeUInt32BE(length, 0);
   tail.writeUInt32BE(protocol, 4);
   return Buffer.concat([source, target, tail]);
 }
 
-function packet(
+/** Frame of an IP packet with this protocol and body, IPv6 when the addresses are. */
+export function ipFrame(
   protocol: number,
   body: Buffer,
   source: string,
@@ -125,7 +126,7 @@ export function udpFrame(udp: Udp): Buffer {
   const [src, dst] = [addressBytes(source), addressBytes(target)];
   // Zero would mean "no checksum"; the sum is sent as its other zero then.
   body.writeUInt16BE(checksum(pseudoHeader(PROTOCOL.udp, body.length, src, dst), body) || 0xffff, 6);
-  return packet(
+  return ipFrame(
     PROTOCOL.udp,
     body,
     source,
@@ -148,7 +149,7 @@ export function echoFrame(sequence: number, version: 4 | 6 = 4, payload = Buffer
   const covered =
     version === 4 ? [] : [pseudoHeader(protocol, body.length, addressBytes(source), addressBytes(target))];
   body.writeUInt16BE(checksum(...covered, body), 2);
-  return packet(protocol, body, source, target, ADDRESSES.peerMac, ADDRESSES.guestMac);
+  return ipFrame(protocol, body, source, target, ADDRESSES.peerMac, ADDRESSES.guestMac);
 }
 
 /** Frame of a broadcast ARP request for the guest's IPv4 address. */

@@ -200,6 +200,10 @@ const stages = [
           fentry('igmp_rcv', 'transport_igmp'),
         ],
       },
+      {
+        label: 'tracepoint tcp_probe (only TCP, when an established connection takes the segment)',
+        hooks: [tracepoint('tcp_probe', 'transport_probe')],
+      },
     ],
   },
   {
@@ -217,7 +221,7 @@ const stages = [
         ],
         helpers: [
           {
-            ...fentry('tcp_data_queue_ofo', 'socket_tcp_ofo'),
+            ...fentry('tcp_data_queue', 'socket_tcp_slow'),
             without: 'TCP segments that came out of order are not stamped',
           },
           {
@@ -231,6 +235,10 @@ const stages = [
           { ...fexit('tcp_data_ready', 'socket_tcp_done'), without: 'whom a TCP segment woke is not known' },
           { ...tracepoint('sched_waking', 'socket_woken'), without: 'who was woken is not known' },
         ],
+      },
+      {
+        label: 'tracepoint sk_data_ready (only TCP, when the segment is queued and its reader is woken)',
+        hooks: [tracepoint('sk_data_ready', 'socket_ready'), tracepoint('tcp_probe', 'transport_probe')],
       },
     ],
   },
@@ -248,6 +256,20 @@ const stages = [
             ...fentry('tcp_close', 'close_tcp'),
             without: 'TCP sockets closed with bytes unread are not told from ones that nobody reads',
           },
+          {
+            ...fentry('inet_sock_destruct', 'close_unaccepted'),
+            without: 'TCP connections that nobody accepted are not told from ones that nobody reads',
+          },
+        ],
+      },
+      {
+        label:
+          'tracepoints tcp_rcv_space_adjust; consume_skb (only datagrams that the reading task frees itself, which kernels from 6.18 on leave to others)',
+        hooks: [
+          tracepoint('tcp_rcv_space_adjust', 'read_tcp'),
+          tracepoint('consume_skb', 'released'),
+          tracepoint('softirq_entry', 'softirq_begun'),
+          tracepoint('softirq_exit', 'softirq_over'),
         ],
       },
     ],

@@ -35,6 +35,7 @@ export class Joiner {
   private readonly lastColumn: number;
   /** Whether packets are seen to be read or dropped. */
   private readonly endsSeen: boolean;
+  /** Whether every packet is seen that gets there. */
   private readonly transportSeen: boolean;
   private readonly waitNs: number;
   private readonly facts: ArrivalFacts;
@@ -55,7 +56,8 @@ export class Joiner {
     const stamped = source.ways.filter((way) => way.hook !== undefined).map((way) => stageIndex(way.stage));
     this.lastColumn = Math.min(last, Math.max(...stamped, FIRST_PACKET_STAGE)) - FIRST_PACKET_STAGE;
     this.endsSeen = stamped.some((stage) => stage >= stageIndex('read'));
-    this.transportSeen = stamped.includes(stageIndex('transport'));
+    // Where functions cannot be hooked, transport is seen of some TCP segments only, and ip of none.
+    this.transportSeen = stamped.includes(stageIndex('transport')) && stamped.includes(stageIndex('ip'));
   }
 
   /** Later stages that came when their packet had left already: its time was too short. */

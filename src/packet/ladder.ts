@@ -4,7 +4,7 @@
  * lies in another CPU's ring; `carriers` are packets that have the bytes of others (GRO, reassembly, a socket's backlog)
  * and pass their stamps on to them; `streams` are TCP sockets, where only sequence numbers tell what was read.
  */
-import { FATE, FIRST_PACKET_STAGE, Lane } from '../record/lane.js';
+import { FATE, FIRST_PACKET_STAGE, Lane, UNKNOWN_BYTES } from '../record/lane.js';
 import { LATER, LaterRecord, SEQUENCE_BITS } from '../record/later.js';
 import type { RecordSource } from '../record/source.js';
 import { stageIndex } from '../stages.js';
@@ -148,6 +148,9 @@ export class Ladder {
       case LATER.consumed:
         this.consumed(lane, row, record);
         break;
+      case LATER.released:
+        this.released(lane, row, record);
+        break;
       case LATER.forwarded:
         this.end(lane, row, FATE.forwarded);
         break;
@@ -239,7 +242,18 @@ export class Ladder {
     // Reassembly frees the skbs of fragments whose bytes it has put into another one.
     if (this.headers.isFragment(lane, row) && Number.isNaN(packets.times[TRANSPORT]![row])) return;
     if (Number.isNaN(packets.times[SOCKET]![row])) this.end(lane, row, FATE.kernel);
-    else this.read(lane, row, record, 0);
+    else this.read(lane, row, record, UNKNOWN_BYTES);
+  }
+
+  /** Where sockets are out of reach: a datagram that a task freed was read by it; who read another is not known. */
+  private released(lane: Lane, row: number, record: LaterRecord): void {
+    if (lane.packets.ended[row] === 1 || this.stranger(lane, row, record)) return;
+    const { tcp, udp, fragment } = this.headers.read(lane, row);
+    if (udp && record.tid !== 0) {
+      this.names.set(record.tid, record.name);
+      if (fragment) this.reassembled(lane, row);
+      this.read(lane, row, record, UNKNOWN_BYTES);
+    } else if (!fragment) this.end(lane, row, tcp || udp ? FATE.open : FATE.kernel);
   }
 
   private evicted(lane: Lane, row: number, record: LaterRecord): void {

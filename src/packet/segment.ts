@@ -5,6 +5,7 @@
 import { HEADER_WORDS, type Lane, PACKET_AT_ETHERNET } from '../record/lane.js';
 
 const TCP = 6;
+const UDP = 17;
 const FRAGMENT_HEADER = 44;
 const EXTENSION_HEADERS = new Set([0, 43, 60, 135]);
 const VLAN_TAGS = new Set([0x8100, 0x88a8]);
@@ -13,6 +14,7 @@ const VLAN_TAGS = new Set([0x8100, 0x88a8]);
 export class Headers {
   /** True where the packet is a whole TCP segment, as far as the captured bytes tell. */
   tcp = false;
+  udp = false;
   /** TCP: sequence number of the first byte it carries, and how many; -1: not captured. */
   sequence = 0;
   payload = -1;
@@ -46,6 +48,7 @@ export class Headers {
     const buffer = packets.header.buffer;
     if (this.bytes.buffer !== buffer) this.bytes = new Uint8Array(buffer);
     this.tcp = false;
+    this.udp = false;
     this.fragment = false;
     this.payload = -1;
     const start = row * HEADER_WORDS * 4;
@@ -87,6 +90,7 @@ export class Headers {
 
   private readIpv4(at: number): void {
     if (!this.has(at, 20)) return;
+    this.udp = this.bytes[at + 9] === UDP;
     if ((this.u16(at + 6) & 0x3fff) !== 0) this.fragment = true;
     else if (this.bytes[at + 9] === TCP) {
       const headerBytes = ((this.bytes[at] as number) & 0x0f) * 4;
@@ -102,7 +106,9 @@ export class Headers {
       protocol = this.bytes[next] as number;
       next += ((this.bytes[next + 1] as number) + 1) * 8;
     }
+    this.udp = protocol === UDP;
     if (protocol === FRAGMENT_HEADER && this.has(next, 8)) {
+      this.udp = this.bytes[next] === UDP;
       this.fragment = true;
       this.identification = next + 4;
     } else if (protocol === TCP) this.readTcp(next, at + 40 + this.u16(at + 4));

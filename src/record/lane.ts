@@ -96,7 +96,7 @@ export class PacketColumns extends Columns {
   mergedInto = new Float64Array(this.capacity).fill(-1);
   /** Who was woken when it was queued on the socket, 0: nobody seen. */
   wokenTid = new Uint32Array(this.capacity);
-  /** Who read it: process, thread, bytes of it that were taken. 0: not read. */
+  /** Who read it: process, thread, bytes of it that were taken, or {@link UNKNOWN_BYTES}. 0: not read, or not seen by whom. */
   readerPid = new Uint32Array(this.capacity);
   readerTid = new Uint32Array(this.capacity);
   readBytes = new Uint32Array(this.capacity);
@@ -189,6 +189,9 @@ export const FATE = {
   /** The kernel sent it on. */
   forwarded: 7,
 } as const;
+
+/** `readBytes` where it was read, but not seen how much of it. */
+export const UNKNOWN_BYTES = 0xffff_ffff;
 
 const HALF = 4_294_967_296;
 

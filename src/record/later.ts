@@ -22,6 +22,8 @@ export const LATER = {
   forwarded: 8,
   /** The method could not follow it any longer. */
   evicted: 9,
+  /** Freed after use, by task `tid` or (0) not by one: a datagram's reader, where nothing tells more. */
+  released: 12,
   /** Not about one packet: everything of `sock` before sequence number `copied` was read. */
   tcpRead: 10,
   /** Not about one packet: `sock` was closed, what it holds goes. */

@@ -1,7 +1,7 @@
 /** What a packet's columns are called when they are shown: class, error bar, context, place, and how its way ended. */
 import { barText } from '../base/time.js';
 import { HOW, HOW_NAMES, type PacketCursor, VIA_NAMES } from '../packet/arrival.js';
-import { CONTEXT, FATE } from '../record/lane.js';
+import { CONTEXT, FATE, UNKNOWN_BYTES } from '../record/lane.js';
 import { stageIndex } from '../stages.js';
 import type { Lookups } from './lookups.js';
 
@@ -102,9 +102,10 @@ function endText(cursor: PacketCursor, lookups: Lookups): string {
   const { row } = cursor;
   const woken = packets.wokenTid[row] as number;
   const waiting = woken === 0 ? '' : `, woke ${taskText(lookups.task(woken), woken)}`;
+  const bytes = packets.readBytes[row] as number;
   switch (packets.fate[row] as number) {
     case FATE.read:
-      return `read${readerText(cursor, lookups)}, ${packets.readBytes[row]} B`;
+      return `read${readerText(cursor, lookups)}${bytes === UNKNOWN_BYTES ? '' : `, ${bytes} B`}`;
     case FATE.dropped:
       return `dropped${reasonText(cursor, lookups)}`;
     case FATE.merged: {

@@ -19,17 +19,23 @@ export interface PacketLine {
     readonly family?: string;
     readonly sourcePort?: number;
     readonly destinationPort?: number;
+    readonly protocol?: number;
+    readonly fragment?: boolean;
   };
   readonly stages: Readonly<Partial<Record<StageName, number>>>;
   readonly deltas: Readonly<Partial<Record<StageName, number>>>;
   readonly total: number;
   readonly fate?: string;
+  readonly woken?: { readonly tid: number; readonly name: string | null };
   readonly reader?: {
     readonly pid: number;
     readonly tid: number;
     readonly name: string | null;
     readonly bytes: number;
   };
+  readonly dropReason?: string | null;
+  readonly mergedInto?: number | null;
+  readonly mergedFrom?: readonly number[];
 }
 
 /** An interrupt line. */

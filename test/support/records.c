@@ -102,7 +102,7 @@ int main(void)
 	late.softirq = late.cause.isr - 1;
 	emit(&late, late.size);
 
-	for (int what = RX_LATER_STACK; what <= RX_LATER_EVICTED; what++) {
+	for (int what = RX_LATER_STACK; what <= RX_LATER_RELEASED; what++) {
 		union {
 			struct rx_stage stage;
 			struct rx_queued queued;
@@ -122,7 +122,7 @@ int main(void)
 		if (what == RX_LATER_TCP_SOCKET) {
 			size = sizeof(later.queued);
 			later.queued.sock = 0xffff888111111180ULL;
-		} else if (what == RX_LATER_READ) {
+		} else if (what == RX_LATER_READ || what == RX_LATER_RELEASED) {
 			size = sizeof(later.read);
 			later.read.pid = 70;
 			later.read.tid = 71;

@@ -58,7 +58,7 @@ describe.skipIf(noCompiler !== undefined)(
 
     it('have the kinds and sizes of the generated layout', () => {
       const { PACKET: packet, POLL: poll, STAGE: stage, STREAM: stream, IRQ: irq } = KIND;
-      const laters = Array.from({ length: 13 }, () => stage);
+      const laters = Array.from({ length: 14 }, () => stage);
       const expected = [
         packet,
         packet,
@@ -88,6 +88,7 @@ describe.skipIf(noCompiler !== undefined)(
         plain,
         plain,
         plain,
+        READ.SIZE,
         STREAM.SIZE,
         STREAM.SIZE,
         IRQ.SIZE,
@@ -171,11 +172,11 @@ describe.skipIf(noCompiler !== undefined)(
       const stamps = ['stack', 'ip', 'transport', 'socket', 'socket'] as const;
       expect(later.slice(0, 5).map(({ stage }) => stage)).toEqual(stamps.map(stageIndex));
       expect(later.map(({ what }) => what)).toEqual(
-        'stamp stamp stamp stamp tcpSocket read drop woken merged coalesced consumed forwarded evicted tcpRead tcpClosed'
+        'stamp stamp stamp stamp tcpSocket read drop woken merged coalesced consumed forwarded evicted released tcpRead tcpClosed'
           .split(' ')
           .map((name) => LATER[name as keyof typeof LATER]),
       );
-      for (const [index, record] of later.slice(0, 13).entries())
+      for (const [index, record] of later.slice(0, 14).entries())
         expect(record).toMatchObject({
           time: index + 1,
           cpu: 5,
@@ -193,7 +194,7 @@ describe.skipIf(noCompiler !== undefined)(
 
     it('give what happened to a TCP socket', () => {
       const socket = { time: 50, sock: 0x888111111180, copied: 0xfffffff0, pid: 70, tid: 71, name: 'reader' };
-      expect(later.slice(13)).toMatchObject([socket, socket]);
+      expect(later.slice(14)).toMatchObject([socket, socket]);
     });
 
     it('give an interrupt', () => {

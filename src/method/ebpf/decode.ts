@@ -58,6 +58,7 @@ const LATER_OF: Readonly<Record<number, readonly [LaterRecord['what'], number]>>
   [LATER_KIND.LATER_CONSUMED]: [LATER.consumed, stageIndex('read')],
   [LATER_KIND.LATER_FORWARDED]: [LATER.forwarded, stageIndex('read')],
   [LATER_KIND.LATER_EVICTED]: [LATER.evicted, stageIndex('driver')],
+  [LATER_KIND.LATER_RELEASED]: [LATER.released, stageIndex('read')],
 };
 
 /** Decodes records relative to one base. */
@@ -196,7 +197,7 @@ export class Decoder {
     record.pid = 0;
     record.tid = 0;
     if (what === LATER_KIND.LATER_TCP_SOCKET) record.sock = this.skb(words, word, QUEUED.sock);
-    else if (what === LATER_KIND.LATER_READ) {
+    else if (what === LATER_KIND.LATER_READ || what === LATER_KIND.LATER_RELEASED) {
       record.pid = words[word + READ.pid / 4] as number;
       record.bytes = words[word + READ.bytes / 4] as number;
       this.task(words, word, READ.tid, READ.name);

@@ -167,11 +167,13 @@ export function plan(request: PlanRequest, probe: HookProbe, hasPreemptCount: bo
     if (stage.name === 'raise') prepHooked = rungs.has('napi_prep');
   }
   const tracked = stageIndex(request.until) > stageIndex('driver');
-  // The last stage first: a packet that is followed from its first stage on is followed to its end.
-  perPacket.reverse();
+  // The last stage first: a packet that is followed from its first stage on is followed to its end. What tells who freed
+  // a packet tells that it was freed: only one of the two would find it.
+  const released = perPacket.includes('released');
+  const later = [...new Set(perPacket.reverse())].filter((name) => !(released && name === 'consumed'));
   if (!request.hasIrqs) {
     const none = { entryHooked: false, prepHooked: false, exitHooked: false };
-    return { programs: perPacket, ways, ...none, ...NO_POLLS, tracked };
+    return { programs: later, ways, ...none, ...NO_POLLS, tracked };
   }
   // Without a hook on NAPI scheduling the handler's entry is what is remembered.
   if (!prepHooked || !entryHooked) rungs.add('isr_entry');
@@ -187,7 +189,7 @@ export function plan(request: PlanRequest, probe: HookProbe, hasPreemptCount: bo
   if (threadsHooked) for (const { program } of THREADS) rungs.add(program);
   // After the rungs: the first poll whose end is seen is the last one whose interrupt may have been missed.
   rungs.add(CLOSE.program);
-  const programs = [...rungs, ...perPacket];
+  const programs = [...rungs, ...later];
   return {
     programs,
     ways,

@@ -2,7 +2,7 @@
 import { interruptStart } from '../../record/source.js';
 import { HOW_NAMES, type PacketCursor } from '../../packet/arrival.js';
 import { readFlow } from '../../packet/flow.js';
-import { FATE, POLL } from '../../record/lane.js';
+import { FATE, POLL, UNKNOWN_BYTES } from '../../record/lane.js';
 import { STAGE_NAMES, stageIndex } from '../../stages.js';
 import { NO_LOOKUPS } from '../lookups.js';
 import { FATE_NAMES, contextWords } from '../words.js';
@@ -41,7 +41,7 @@ export const csvFormat: FormatMaker = (timeline, stages, lookups = NO_LOOKUPS) =
       read ? packets.readerPid[row] : undefined,
       read ? tid : undefined,
       read ? lookups.task(tid) : undefined,
-      read ? packets.readBytes[row] : undefined,
+      read && packets.readBytes[row] !== UNKNOWN_BYTES ? packets.readBytes[row] : undefined,
       fate === FATE.dropped || reason !== 0 ? lookups.dropReason(reason) : undefined,
       fate === FATE.merged ? lookups.mergedInto(cursor) : undefined,
       lookups.mergedFrom(cursor).join(' '),

@@ -6,7 +6,7 @@
 import { interruptStart } from '../../record/source.js';
 import { GROUNDS, HOW_NAMES, type PacketCursor } from '../../packet/arrival.js';
 import { type Flow, readFlow } from '../../packet/flow.js';
-import { FATE, HARDWARE_STAGE, POLL } from '../../record/lane.js';
+import { FATE, HARDWARE_STAGE, POLL, UNKNOWN_BYTES } from '../../record/lane.js';
 import { STAGE_NAMES, stageIndex } from '../../stages.js';
 import { type Lookups, NO_LOOKUPS } from '../lookups.js';
 import { stepsOf, totalOf } from '../steps.js';
@@ -54,7 +54,9 @@ function endJson(cursor: PacketCursor, lookups: Lookups): string {
   const tid = packets.readerTid[row] as number;
   // Of a packet that was merged it is told who read the one that it went into.
   if (fate === FATE.read || tid !== 0) {
-    const reader = { pid: packets.readerPid[row], tid, name: task(tid), bytes: packets.readBytes[row] };
+    const bytes = packets.readBytes[row] as number;
+    const taken = bytes === UNKNOWN_BYTES ? null : bytes;
+    const reader = { pid: packets.readerPid[row], tid, name: task(tid), bytes: taken };
     text += `,"reader":${JSON.stringify(reader)}`;
   }
   const number = packets.dropReason[row] as number;
