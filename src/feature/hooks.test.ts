@@ -82,7 +82,17 @@ describe('the ladder', () => {
   it('falls to the tracepoints on a kernel that refuses fentry, and keeps the reasons', () => {
     const report = hookReport(hookProbe(door({ tryFentry: () => ({ step: 'load', errno: 1 }) })));
     const open = report.filter((stage) => stage.best !== undefined).map((stage) => stage.stage);
-    expect(open).toEqual(['isr', 'raise', 'softirq', 'driver', 'stack', 'drop']);
+    expect(open).toEqual([
+      'isr',
+      'raise',
+      'softirq',
+      'driver',
+      'stack',
+      'transport',
+      'socket',
+      'read',
+      'drop',
+    ]);
     const entry = report[0]?.ways[0];
     expect(entry && wayReason(entry)).toMatch(/^irq_enter_rcu, __common_interrupt: EPERM/);
   });
