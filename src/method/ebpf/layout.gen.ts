@@ -295,13 +295,13 @@ export const TRACKED = {
 
 /** Byte offsets in struct rx_scratch. */
 export const SCRATCH = {
-  SIZE: 1536,
+  SIZE: 3088,
   bytes: 0,
 } as const;
 
 /** Byte offsets in struct rx_config. */
 export const CONFIG = {
-  SIZE: 104,
+  SIZE: 120,
   chunksPerRing: 0,
   possibleCpus: 4,
   ifindex: 8,
@@ -327,6 +327,8 @@ export const CONFIG = {
   filter: 92,
   filterEthernet: 96,
   filterBytes: 100,
+  vmemmapBase: 104,
+  pageOffsetBase: 112,
 } as const;
 
 /** enum rx_kind. */
