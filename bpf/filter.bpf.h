@@ -86,10 +86,10 @@ static __always_inline u32 from_fragment(struct sk_buff *skb, u8 *to, u32 room)
 	return bpf_probe_read_kernel(to, length, (void *)address) ? 0 : length;
 }
 
-/* True when the expression lets the packet through. */
-static __always_inline int matches(struct sk_buff *skb, u32 cpu)
+/* True when the expression lets the packet through; counted otherwise. */
+static __always_inline int matches(struct rx_cpu *cpu, u32 id, struct sk_buff *skb)
 {
-	struct rx_scratch *to = bpf_map_lookup_elem(&scratch, &cpu);
+	struct rx_scratch *to = bpf_map_lookup_elem(&scratch, &id);
 	const u8 *from = skb->data;
 	u32 length = skb->len, linear = length - skb->data_len;
 	u32 most = rx.filter_bytes, vlan = 0, cut = 0;
@@ -122,14 +122,19 @@ static __always_inline int matches(struct sk_buff *skb, u32 cpu)
 	if (cut) {
 		u32 *words = (u32 *)to->bytes;
 
-		if (have < ETH_HLEN + VLAN_HLEN) /* the kernel will drop it */
-			return 0;
 		vlan = VLAN_PRESENT | __builtin_bswap16(*(u16 *)(to->bytes + ETH_HLEN));
 		words[3] = words[2];
 		words[2] = words[1];
 		words[1] = words[0];
-		have -= cut;
+		have = have < cut ? 0 : have - cut;
 		length -= cut;
+		most -= cut;
 	}
-	return rx_filter(to->bytes + VLAN_HLEN, have, length, vlan);
+	if (rx_filter(to->bytes + VLAN_HLEN, have, length, vlan))
+		return 1;
+	if (have < most && have < length)
+		cpu->filtered.unreadable++;
+	else
+		cpu->filtered.unmatched++;
+	return 0;
 }

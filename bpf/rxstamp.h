@@ -296,9 +296,10 @@ struct rx_loss {
 /* Packets per CPU that a filter stopped: they are counted in their poll and here, and take no room.
  */
 struct rx_filtered {
-	__u64 faster;	 /* not slower than rx_config.slow_ns */
-	__u64 unstamped; /* lack a stamp that slow_from or slow_to names */
-	__u64 unmatched; /* the expression says no */
+	__u64 faster;	  /* not slower than rx_config.slow_ns */
+	__u64 unstamped;  /* lack a stamp that slow_from or slow_to names */
+	__u64 unmatched;  /* the expression says no */
+	__u64 unreadable; /* it says no without some of the bytes that it looks at */
 };
 
 /* The poll that is open on a CPU. */

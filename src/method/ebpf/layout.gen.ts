@@ -102,10 +102,11 @@ export const PENDING = {
 
 /** Byte offsets in struct rx_filtered. */
 export const FILTERED = {
-  SIZE: 24,
+  SIZE: 32,
   faster: 0,
   unstamped: 8,
   unmatched: 16,
+  unreadable: 24,
 } as const;
 
 /** Byte offsets in struct rx_chunk. */
