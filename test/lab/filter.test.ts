@@ -2,11 +2,11 @@
  * Filter expressions on a real driver: for each of them, what rxstamp records of one traffic of all kinds is what a
  * tcpdump with the same expression beside it captures, frame by frame, with the NIC taking VLAN tags out and without.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Guest } from '../../lab/guest.js';
-import { EXPRESSIONS, frameOf, framesInPcap, trafficFrames } from '../support/filter-traffic.js';
+import { EXPRESSIONS, frameOf, framesInPcap, jumboFrames, trafficFrames } from '../support/filter-traffic.js';
 
 interface Seen {
   readonly expression: string;
@@ -88,5 +88,30 @@ describe(`filters on ${kernel} with ${nic}`, () => {
     lap('compared');
     const all = seen.reduce((sum, { lengths }) => sum + lengths.length, 0);
     process.stderr.write(`${all} packets of ${EXPRESSIONS.length} expressions, each in both\n`);
+  });
+
+  it('reads what lies in pages, of frames longer than one', async () => {
+    const frames = jumboFrames();
+    const file = join(guest.exchange, 'jumbo');
+    writeFileSync(file, frames.map((frame) => frame.toString('hex')).join('\n'));
+    await guest.shell(`ip link add jumbo mtu 9000 type veth peer name sender mtu 9000
+      for one in jumbo sender; do
+        echo 1 >/proc/sys/net/ipv6/conf/$one/disable_ipv6
+        ip link set $one up
+      done`);
+    const list = [
+      'udp dst port 53',
+      'vlan and udp dst port 53',
+      'udp[1000] = 0 and not vlan',
+      'udp[1488:4] = 0',
+    ];
+    const watcher = guest.start(['node', 'dist/test/support/filter-watch.js', 'jumbo', ...list]);
+    for await (const line of watcher.lines()) if (line === 'ready') break;
+    await guest.shell('node dist/test/support/send-frames.js sender </run/rxlab/x/jumbo');
+    watcher.kill('SIGINT');
+    const { stdout } = await watcher.wait();
+    const seen = JSON.parse(stdout.split('\n').find((line) => line.startsWith('[')) ?? '') as Seen[];
+    const half = frames.length / 2;
+    expect(seen.map(({ lengths }) => lengths.length)).toEqual([half, half / 2, half, frames.length]);
   });
 });
