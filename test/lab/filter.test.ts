@@ -91,9 +91,9 @@ describe(`filters on ${kernel} with ${nic}`, () => {
   });
 
   it('reads what lies in pages, of frames longer than one', async () => {
-    const frames = jumboFrames();
+    const jumbo = jumboFrames();
     const file = join(guest.exchange, 'jumbo');
-    writeFileSync(file, frames.map((frame) => frame.toString('hex')).join('\n'));
+    writeFileSync(file, jumbo.map((frame) => frame.toString('hex')).join('\n'));
     await guest.shell(`ip link add jumbo mtu 9000 type veth peer name sender mtu 9000
       for one in jumbo sender; do
         echo 1 >/proc/sys/net/ipv6/conf/$one/disable_ipv6
@@ -111,7 +111,7 @@ describe(`filters on ${kernel} with ${nic}`, () => {
     watcher.kill('SIGINT');
     const { stdout } = await watcher.wait();
     const seen = JSON.parse(stdout.split('\n').find((line) => line.startsWith('[')) ?? '') as Seen[];
-    const half = frames.length / 2;
-    expect(seen.map(({ lengths }) => lengths.length)).toEqual([half, half / 2, half, frames.length]);
+    const half = jumbo.length / 2;
+    expect(seen.map(({ lengths }) => lengths.length)).toEqual([half, half / 2, half, jumbo.length]);
   });
 });

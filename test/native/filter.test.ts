@@ -148,12 +148,12 @@ describe.skipIf(cannotTrace !== undefined)(titled('a filter in the kernel', cann
       send(jumbo);
       const { code, stdout } = await trace.interrupt();
       const half = jumbo.length / 2;
-      const [packets, stopped] =
+      const [shown, stopped] =
         pageVariables() === undefined
           ? [0, { expression: 0, unreadable: jumbo.length }]
           : [half, { expression: half, unreadable: 0 }];
       expect(code).toBe(0);
-      expect(linesOf(stdout).at(-1)).toMatchObject({ packets, stopped, seen: jumbo.length, lost: 0 });
+      expect(linesOf(stdout).at(-1)).toMatchObject({ packets: shown, stopped, seen: jumbo.length, lost: 0 });
     });
 
     it('costs nothing at later stages either', { timeout: 30_000 }, async () => {
