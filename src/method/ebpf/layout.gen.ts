@@ -27,8 +27,8 @@ export const CPU = {
   poll: 232,
   pending: 336,
   filtered: 592,
-  contextOf: 616,
-  context: 620,
+  contextOf: 624,
+  context: 628,
 } as const;
 
 /** Byte offsets in struct rx_loss. */
