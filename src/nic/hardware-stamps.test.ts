@@ -134,6 +134,27 @@ describe('receive timestamps of a NIC', () => {
     expect(told()).toEqual([]);
   });
 
+  it('need nothing when the run was killed before it had changed them', async () => {
+    const nic = fakeNic();
+    await turnOn(nic, NOBODY);
+    told();
+    nic.state.config = OFF;
+    const writes = nic.state.writes;
+    const next = new StampSwitch(nic.door, folder(), NOBODY);
+    await next.recover(tell);
+    expect([told(), next.leftovers(), nic.state.writes]).toEqual([[], [], writes]);
+  });
+
+  it('are asked again when another program was quicker', async () => {
+    const nic = fakeNic();
+    const stamping = stampingOf('eth7', nic.door);
+    if (!stamping.known) throw new Error(stamping.why);
+    nic.state.config = { ...OFF, rxFilter: 4 };
+    const late = new StampSwitch(nic.door, folder(), HOST).turnOn('eth7', stamping.value, tell);
+    await expect(late).rejects.toMatchObject({ code: 'RXS_HW_IN_USE' });
+    expect(nic.state.writes).toBe(0);
+  });
+
   it('of a run that lives are its own', async () => {
     const nic = fakeNic();
     const undo = await turnOn(nic);

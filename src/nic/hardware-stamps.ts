@@ -125,6 +125,11 @@ export class StampSwitch {
     const { iface, before, set } = change;
     const now = this.door.read(iface);
     const was = filterName(before.rxFilter);
+    // Killed between the note and the change: nothing was changed.
+    if (now.known && same(now.value, before) && !same(before, set)) {
+      this.folder.write(file, undefined);
+      return;
+    }
     if (!now.known) tell(`${iface}: receive timestamps cannot be put back to ${was}: ${now.why}`);
     else if (!same(now.value, set)) {
       tell(
@@ -175,7 +180,14 @@ export class StampSwitch {
       });
     }
     if (effectiveCapabilities(this.files)?.has('CAP_NET_ADMIN') === false) throw noPrivilege(iface);
-    return this.folder.locked(() => this.change(iface, before, stamping.widest, tell));
+    const undo = await this.folder.locked(() => {
+      const now = this.door.read(iface);
+      return now.known && same(now.value, before)
+        ? this.change(iface, before, stamping.widest, tell)
+        : undefined;
+    });
+    // Somebody was quicker: it is a new question.
+    return undo ?? this.turnOn(iface, { ...stamping, current: this.door.read(iface) }, tell);
   }
 
   private change(iface: string, before: HwtstampConfig, filter: number, tell: Tell): () => void {

@@ -9,17 +9,14 @@ import { resolveNic } from '../../src/nic/resolve.js';
 
 const [name = '', ...expressions] = process.argv.slice(2);
 const nic = resolveNic(name);
-// Polls and interrupts are hooked for some of them only: loading the programs for that takes most of the time.
-const EVERY = 8;
-const irqs = nic.irqs.map(({ irq, queue }) => ({ irq, ifindex: nic.ifindex, queue }));
-const watched = expressions.map((expression, index) => ({
+const watched = expressions.map((expression) => ({
   expression,
   records: 0,
   lost: 0,
   session: EbpfSession.start({
     until: 'driver',
     ifindex: nic.ifindex,
-    irqs: index % EVERY === 0 ? irqs : [],
+    irqs: nic.irqs.map(({ irq, queue }) => ({ irq, ifindex: nic.ifindex, queue })),
     irqOnly: false,
     oneQueue: oneQueueEach(nic),
     queue: undefined,

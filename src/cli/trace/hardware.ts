@@ -13,7 +13,7 @@ export const MOST_NOTES = 3;
 /** What standard error says when the NIC's clock has moved against ours. */
 export function clockSetText(step: number): string {
   const way = step > 0 ? 'ahead' : 'back';
-  return `the NIC's clock moved ${way} by ${spanText(Math.abs(step))} during the trace (set, or not keeping time): stamps from then are not shown\n`;
+  return `the NIC's clock moved ${way} by ${spanText(Math.abs(step))} during the trace (set, or not keeping time): packets stamped about then are shown without it\n`;
 }
 
 /** The NIC's stamps for the time of one trace. */

@@ -27,8 +27,8 @@ export const CPU = {
   poll: 232,
   pending: 336,
   filtered: 592,
-  contextOf: 624,
-  context: 628,
+  contextOf: 616,
+  context: 620,
 } as const;
 
 /** Byte offsets in struct rx_loss. */
@@ -102,11 +102,10 @@ export const PENDING = {
 
 /** Byte offsets in struct rx_filtered. */
 export const FILTERED = {
-  SIZE: 32,
+  SIZE: 24,
   faster: 0,
   unstamped: 8,
   unmatched: 16,
-  unreadable: 24,
 } as const;
 
 /** Byte offsets in struct rx_chunk. */
@@ -296,13 +295,13 @@ export const TRACKED = {
 
 /** Byte offsets in struct rx_scratch. */
 export const SCRATCH = {
-  SIZE: 3088,
+  SIZE: 1536,
   bytes: 0,
 } as const;
 
 /** Byte offsets in struct rx_config. */
 export const CONFIG = {
-  SIZE: 120,
+  SIZE: 104,
   chunksPerRing: 0,
   possibleCpus: 4,
   ifindex: 8,
@@ -328,8 +327,6 @@ export const CONFIG = {
   filter: 92,
   filterEthernet: 96,
   filterBytes: 100,
-  vmemmapBase: 104,
-  pageOffsetBase: 112,
 } as const;
 
 /** enum rx_kind. */
