@@ -35,7 +35,11 @@ export { LATER, LaterRecord } from './record/later.js';
 export { LOSS_CAUSES, type Loss, type LossCause, LossLedger } from './record/loss.js';
 export type { InterruptRecord, RecordSource, StageWay } from './record/source.js';
 export { FORMATS, type FormatName } from './report/format/index.js';
+export { Selection, type SlowerThan, type Stopped, type Wanted } from './packet/selection.js';
 export type { Format, TraceMeta } from './report/format/format.js';
+export { type Lookups, NO_LOOKUPS } from './report/lookups.js';
+export { Merges } from './report/merges.js';
+export { type Step, stepsOf, totalOf } from './report/steps.js';
 export { Summary } from './report/summary.js';
 export {
   HOOKED_STAGES,

@@ -59,7 +59,8 @@ describe('a wrong command line', () => {
       /nirq.*entry, isr, raise, softirq, poll, driver, stack/,
     ],
     ['an unknown option', ['lo', '--fast'], 'RXS_USAGE', /--fast/],
-    ['two interfaces', ['lo', 'eth0'], 'RXS_USAGE', /too many arguments/],
+    ['two interfaces', ['lo', '-i', 'eth0'], 'RXS_USAGE', /lo, eth0: two different ones were given/],
+    ['what is no filter', ['lo', 'eth0'], 'RXS_FILTER', /"eth0": libpcap: .*syntax error/],
   ] as const)('names %s and the cure', (_, args, code, words) => {
     expect(lineOf(tell(args), code)).toMatch(words);
   });

@@ -74,6 +74,31 @@ describe.skipIf(cannotTrace !== undefined)(titled('packets chosen on a veth pair
     expect(chosen(stdout).packets.length).toBe(5);
   });
 
+  it('by process are none where nobody reads, or it is said why reading cannot be seen', LIMIT, async () => {
+    const args = ['trace', link.name, '--pid', String(process.pid), '--duration', '300ms'];
+    const [command, ...words] = commandLine(args, link.namespace);
+    const tried = spawnSync(command, words, { encoding: 'utf8', timeout: 20_000 });
+    if (tried.status !== 0) {
+      expect(tried.stderr).toMatch(
+        /^RXS_NO_HOOK: choosing packets by stage read: it is not stamped here: .+\. hint: trace without --pid; .+\n$/,
+      );
+      expect([tried.status, tried.stdout]).toEqual([1, '']);
+      return;
+    }
+    // The receiving end has no socket: nobody reads any of it.
+    const { packets, summary } = chosen((await trace('--pid', String(process.pid))).stdout);
+    expect([packets.length, summary.seen, summary.stopped['unread']]).toEqual([0, SENT, SENT]);
+  });
+
+  it('cannot be those of a process that there is not', () => {
+    const [command, ...words] = commandLine(['trace', link.name, '--pid', '4194305'], link.namespace);
+    const { stderr, status } = spawnSync(command, words, { encoding: 'utf8', timeout: 20_000 });
+    expect([status, stderr]).toEqual([
+      2,
+      'RXS_NO_PROCESS: choosing packets read by process 4194305: there is none. hint: pgrep finds processes by name\n',
+    ]);
+  });
+
   it('cannot be asked about a stage that is not stamped here: nothing would ever match', () => {
     const args = ['trace', link.name, '--slower-than', 'isr..driver=1us', '--duration', '300ms'];
     const [command, ...words] = commandLine(args, link.namespace);
