@@ -9,17 +9,21 @@
 #include "lib/slot.h"
 
 #define ETH_HLEN 14
-#define ETH_ADDRESSES 12
 #define VLAN_HLEN 4
 #define ETH_P_8021Q_BE 0x0081
 #define ETH_P_8021AD_BE 0xa888
 #define VLAN_PRESENT 0x10000
+#define PAGE_SIZE 4096
+#define NET_IOV 1
 
 /* More than any driver pulls before it hands over: then the MAC header was never set. */
 #define MOST_PULLED 128
 
+/* The packet begins at VLAN_HLEN, or in front of that if it has a tag to be taken out. Twice the
+ * room, because the verifier adds up the most that lies in the linear part and the most that lies
+ * in a fragment. */
 struct rx_scratch {
-	u8 bytes[RX_FILTER_BYTES];
+	u8 bytes[2 * (RX_FILTER_BYTES + VLAN_HLEN) + VLAN_HLEN + 4];
 };
 
 /* One per CPU, used between ring_enter and ring_leave. */
@@ -43,10 +47,49 @@ static __always_inline u32 stripped_tag(struct sk_buff *skb)
 	return present ? VLAN_PRESENT | skb->vlan_tci : 0;
 }
 
-/* True when the expression lets the packet through. */
-static __always_inline int matches(struct sk_buff *skb, u32 cpu)
+/* Copies from the first page fragment of the packet, and returns how many bytes. Programs for
+ * tracing get no help with fragments before 6.12, so the page's address is worked out as
+ * page_address() does on x86-64: both bases are kernel variables. */
+static __always_inline u32 from_fragment(struct sk_buff *skb, u8 *to, u32 room)
 {
-	struct rx_scratch *to = bpf_map_lookup_elem(&scratch, &cpu);
+	struct skb_shared_info *info = (void *)skb->head + skb->end;
+	void *first = (void *)info + bpf_core_field_offset(struct skb_shared_info, frags);
+	u64 page, pages = 0, memory = 0;
+	u32 length, offset;
+
+	if (!rx.vmemmap_base || !BPF_CORE_READ(info, nr_frags))
+		return 0;
+	if (bpf_core_type_exists(struct skb_frag)) {
+		struct skb_frag *frag = first;
+
+		page = BPF_CORE_READ(frag, netmem);
+		length = BPF_CORE_READ(frag, len);
+		offset = BPF_CORE_READ(frag, offset);
+		if (page & NET_IOV) /* memory of a device */
+			return 0;
+	} else {
+		struct bio_vec *frag = first;
+
+		page = (u64)BPF_CORE_READ(frag, bv_page);
+		length = BPF_CORE_READ(frag, bv_len);
+		offset = BPF_CORE_READ(frag, bv_offset);
+	}
+	bpf_probe_read_kernel(&pages, sizeof(pages), (void *)rx.vmemmap_base);
+	bpf_probe_read_kernel(&memory, sizeof(memory), (void *)rx.page_offset_base);
+	u64 number = (page - pages) / bpf_core_type_size(struct page);
+	u64 address = memory + number * PAGE_SIZE + offset;
+
+	if (length > room)
+		length = room;
+	if (length > RX_FILTER_BYTES + VLAN_HLEN) /* known already, but not to the verifier */
+		return 0;
+	return bpf_probe_read_kernel(to, length, (void *)address) ? 0 : length;
+}
+
+/* True when the expression lets the packet through; counted otherwise. */
+static __always_inline int matches(struct rx_cpu *cpu, u32 id, struct sk_buff *skb)
+{
+	struct rx_scratch *to = bpf_map_lookup_elem(&scratch, &id);
 	const u8 *from = skb->data;
 	u32 length = skb->len, linear = length - skb->data_len;
 	u32 most = rx.filter_bytes, vlan = 0, cut = 0;
@@ -64,23 +107,34 @@ static __always_inline int matches(struct sk_buff *skb, u32 cpu)
 		vlan = stripped_tag(skb);
 		if (!vlan &&
 		    (skb->protocol == ETH_P_8021Q_BE || skb->protocol == ETH_P_8021AD_BE)) {
-			u16 tci = 0;
-
-			bpf_probe_read_kernel(&tci, sizeof(tci), from + ETH_HLEN);
-			vlan = VLAN_PRESENT | __builtin_bswap16(tci);
 			cut = VLAN_HLEN;
-			length -= cut;
-			linear -= cut;
-			bpf_probe_read_kernel(to->bytes, ETH_ADDRESSES, from);
+			most = (most < ETH_HLEN ? ETH_HLEN : most) + cut;
 		}
 	}
-	u32 caplen = linear < most ? linear : most;
+	u8 *raw = to->bytes + VLAN_HLEN - cut;
+	u32 have = linear < most ? linear : most;
 
-	if (!cut) {
-		bpf_probe_read_kernel(to->bytes, caplen, from);
-	} else if (caplen > ETH_ADDRESSES) {
-		bpf_probe_read_kernel(to->bytes + ETH_ADDRESSES, caplen - ETH_ADDRESSES,
-				      from + ETH_ADDRESSES + cut);
+	if (have > RX_FILTER_BYTES + VLAN_HLEN) /* known already, but not to the verifier */
+		return 0;
+	bpf_probe_read_kernel(raw, have, from);
+	if (have < most && skb->data_len)
+		have += from_fragment(skb, raw + have, most - have);
+	if (cut) {
+		u32 *words = (u32 *)to->bytes;
+
+		vlan = VLAN_PRESENT | __builtin_bswap16(*(u16 *)(to->bytes + ETH_HLEN));
+		words[3] = words[2];
+		words[2] = words[1];
+		words[1] = words[0];
+		have = have < cut ? 0 : have - cut;
+		length -= cut;
+		most -= cut;
 	}
-	return rx_filter(to->bytes, caplen, length, vlan);
+	if (rx_filter(to->bytes + VLAN_HLEN, have, length, vlan))
+		return 1;
+	if (have < most && have < length)
+		cpu->filtered.unreadable++;
+	else
+		cpu->filtered.unmatched++;
+	return 0;
 }

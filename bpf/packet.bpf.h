@@ -153,8 +153,7 @@ static __always_inline int record_packet(struct sk_buff *skb, u64 now, u32 flags
 	}
 	if (!admitted(cpu, now) || !ring_enter(cpu))
 		return 0;
-	if (rx.filter && !matches(skb, id)) {
-		cpu->filtered.unmatched++;
+	if (rx.filter && !matches(cpu, id, skb)) {
 		ring_leave(cpu);
 		return 0;
 	}

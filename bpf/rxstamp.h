@@ -270,12 +270,14 @@ struct rx_config {
 	__u32 slow_from; /* enum rx_stamp: only packets that took longer than slow_ns from here */
 	__u32 slow_to;	 /* to here; 0: all */
 	__u64 slow_ns;
-	__u32 start_hooked;    /* napi_poll_start sees every poll but the busy ones */
-	__u32 irq_threads;     /* interrupts of the interface are handled in threads */
-	__u32 one_queue;       /* no NAPI instance serves more than one receive queue */
-	__u32 filter;	       /* a filter was written into rx_filter (bpf/lib/slot.h) */
-	__u32 filter_ethernet; /* it begins at the Ethernet header, else at the network header */
-	__u32 filter_bytes;    /* how many bytes it looks at, at most RX_FILTER_BYTES */
+	__u32 start_hooked;	/* napi_poll_start sees every poll but the busy ones */
+	__u32 irq_threads;	/* interrupts of the interface are handled in threads */
+	__u32 one_queue;	/* no NAPI instance serves more than one receive queue */
+	__u32 filter;		/* a filter was written into rx_filter (bpf/lib/slot.h) */
+	__u32 filter_ethernet;	/* it begins at the Ethernet header, else at the network header */
+	__u32 filter_bytes;	/* how many bytes it looks at, at most RX_FILTER_BYTES */
+	__u64 vmemmap_base;	/* addresses of two kernel variables, to find the bytes of a page */
+	__u64 page_offset_base; /* fragment; 0: not known */
 };
 
 /* Losses per CPU, by cause. Read in place by the reader. */
@@ -294,9 +296,10 @@ struct rx_loss {
 /* Packets per CPU that a filter stopped: they are counted in their poll and here, and take no room.
  */
 struct rx_filtered {
-	__u64 faster;	 /* not slower than rx_config.slow_ns */
-	__u64 unstamped; /* lack a stamp that slow_from or slow_to names */
-	__u64 unmatched; /* the expression says no */
+	__u64 faster;	  /* not slower than rx_config.slow_ns */
+	__u64 unstamped;  /* lack a stamp that slow_from or slow_to names */
+	__u64 unmatched;  /* the expression says no */
+	__u64 unreadable; /* it says no without some of the bytes that it looks at */
 };
 
 /* The poll that is open on a CPU. */

@@ -84,8 +84,27 @@ struct skb_shared_hwtstamps {
 	s64 hwtstamp;
 };
 
+struct page {
+	unsigned long flags;
+};
+
+/* Fragments until 6.8, and since (21d2e6737c97 "net: add netmem to skb_frag_t"). */
+struct bio_vec {
+	struct page *bv_page;
+	unsigned int bv_len;
+	unsigned int bv_offset;
+};
+
+struct skb_frag {
+	unsigned long netmem;
+	unsigned int len;
+	unsigned int offset;
+};
+
 struct skb_shared_info {
 	__u8 tx_flags;
+	__u8 nr_frags;
+	struct skb_frag frags[1];
 	struct skb_shared_hwtstamps hwtstamps;
 };
 

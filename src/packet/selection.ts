@@ -25,6 +25,8 @@ export interface Wanted {
 export interface Stopped {
   /** A filter expression did not match; decided in the kernel. */
   expression: number;
+  /** It did not match, but bytes that it looks at could not be read: they lie in page fragments. */
+  unreadable: number;
   /** Not slower than asked. */
   faster: number;
   /** Without one of the two stamps that were asked about. */
@@ -46,7 +48,14 @@ function lastStamp(cursor: PacketCursor): number {
 
 /** Chooses packets and counts the others. */
 export class Selection {
-  readonly stopped: Stopped = { expression: 0, faster: 0, unstamped: 0, otherReader: 0, unread: 0 };
+  readonly stopped: Stopped = {
+    expression: 0,
+    unreadable: 0,
+    faster: 0,
+    unstamped: 0,
+    otherReader: 0,
+    unread: 0,
+  };
   /** True where something may be left out. */
   readonly narrows: boolean;
   private readonly slower: SlowerThan | undefined;

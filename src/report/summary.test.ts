@@ -50,7 +50,7 @@ describe('the summary', () => {
 
   it('says how many were seen where a filter kept some back, and why', () => {
     const summary = new Summary();
-    summary.stopped = { expression: 0, faster: 90, unstamped: 7, otherReader: 0, unread: 0 };
+    summary.stopped = { expression: 0, unreadable: 0, faster: 90, unstamped: 7, otherReader: 0, unread: 0 };
     eachPacket((cursor, number) => {
       if (number === 2) summary.count(cursor);
     });
@@ -58,7 +58,7 @@ describe('the summary', () => {
       '1 packet stamped · 0 by their own interrupt, 0 in a batch, 0 polled, 1 without an interrupt · shown 1 of 98 (90 not slower, 7 without one of the stamps) · 0 lost',
     );
     expect(summary.json(new LossLedger())).toMatchObject({ packets: 1, seen: 98, stopped: { faster: 90 } });
-    summary.stopped = { expression: 0, faster: 0, unstamped: 0, otherReader: 0, unread: 0 };
+    summary.stopped = { expression: 0, unreadable: 0, faster: 0, unstamped: 0, otherReader: 0, unread: 0 };
     expect(summary.text(new LossLedger())).toContain(' · shown 1 of 1 · ');
   });
 

@@ -48,6 +48,7 @@ const FATE_WORDS: Readonly<Record<number, string>> = {
 
 const STOPPED_WORDS: Readonly<Record<keyof Stopped, string>> = {
   expression: 'not of the expression',
+  unreadable: 'not of the expression as far as they could be read',
   faster: 'not slower',
   unstamped: 'without one of the stamps',
   otherReader: 'read by others',

@@ -6,6 +6,7 @@ import { HOST } from './files.js';
 import { parseCpuList } from './interrupts.js';
 import { debugIrq } from './irq-debugfs.js';
 import { findSymbols, functionAt } from './kallsyms.js';
+import { pageVariables } from './page-variables.js';
 import { kernelConfig } from './kernel-config.js';
 import { runProgram } from './programs.js';
 import { savedFiles } from './saved-files.js';
@@ -79,6 +80,21 @@ describe('lists and symbols', () => {
     expect(functionAt(0xffffffff81000011n, files)).toBeUndefined();
     // Where the kernel hides addresses all of them are 0.
     expect(functionAt(0n, files)).toBeUndefined();
+  });
+
+  it('find the two variables behind page_address(), or neither', () => {
+    const both = (first: string): string => `/proc/kallsyms:
+	ffffffff81000000 T page_offset_base_of
+	ffffffff82a1c5d0 D page_offset_base
+	${first} D vmemmap_base
+	ffffffff82a1c5e0 D vmalloc_base
+`;
+    expect(pageVariables(savedFiles(both('ffffffff82a1c5d8')))).toEqual({
+      pageOffsetBase: 0xffffffff82a1c5d0n,
+      vmemmapBase: 0xffffffff82a1c5d8n,
+    });
+    expect(pageVariables(savedFiles(both('0000000000000000')))).toBeUndefined();
+    expect(pageVariables(savedFiles(''))).toBeUndefined();
   });
 
   it('read the kernel configuration packed or from /boot', () => {

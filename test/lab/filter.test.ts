@@ -2,11 +2,11 @@
  * Filter expressions on a real driver: for each of them, what rxstamp records of one traffic of all kinds is what a
  * tcpdump with the same expression beside it captures, frame by frame, with the NIC taking VLAN tags out and without.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Guest } from '../../lab/guest.js';
-import { EXPRESSIONS, frameOf, framesInPcap, trafficFrames } from '../support/filter-traffic.js';
+import { EXPRESSIONS, frameOf, framesInPcap, jumboFrames, trafficFrames } from '../support/filter-traffic.js';
 
 interface Seen {
   readonly expression: string;
@@ -45,9 +45,12 @@ describe(`filters on ${kernel} with ${nic}`, () => {
     ]);
     for await (const line of tcpdumps.lines()) if (line === 'ready') break;
     lap('tcpdumps');
-    const watch = guest.start(['node', 'dist/test/support/filter-watch.js', 'eth0', ...EXPRESSIONS]);
-    for await (const line of watch.lines()) if (line === 'ready') break;
-
+    // Two processes, for the two CPUs.
+    const half = EXPRESSIONS.length / 2;
+    const watchers = [EXPRESSIONS.slice(0, half), EXPRESSIONS.slice(half)].map((list) =>
+      guest.start(['node', 'dist/test/support/filter-watch.js', 'eth0', ...list]),
+    );
+    for (const watcher of watchers) for await (const line of watcher.lines()) if (line === 'ready') break;
     lap('all record');
     await guest.injector.send(frames, { gapUs: 2000 });
     await new Promise((resolve) => setTimeout(resolve, 500));
@@ -59,15 +62,18 @@ describe(`filters on ${kernel} with ${nic}`, () => {
     await new Promise((resolve) => setTimeout(resolve, 1000));
 
     lap('sent');
-    watch.kill('SIGINT');
-    const { stdout, stderr } = await watch.wait();
-    expect(stderr).toBe('');
+    for (const watcher of watchers) watcher.kill('SIGINT');
+    const seen: Seen[] = [];
+    for (const watcher of watchers) {
+      const { stdout, stderr } = await watcher.wait();
+      expect(stderr).toBe('');
+      seen.push(...(JSON.parse(stdout.split('\n').find((line) => line.startsWith('[')) ?? '') as Seen[]));
+    }
     lap('drained');
     await guest.shell('killall -INT tcpdump');
     await tcpdumps.wait();
     process.stderr.write(`${await guest.shell(`cat ${folder}/0.err`)}${before}`);
     await guest.shell(`cp ${folder}/*.pcap ${folder}/*.err /run/rxlab/x/`);
-    const seen = JSON.parse(stdout.split('\n').find((line) => line.startsWith('[')) ?? '') as Seen[];
     expect(seen.map(({ expression }) => expression)).toEqual(EXPRESSIONS);
     for (const [index, { expression, lengths, lost }] of seen.entries()) {
       const told = readFileSync(join(guest.exchange, `${index}.err`), 'utf8');
@@ -82,5 +88,30 @@ describe(`filters on ${kernel} with ${nic}`, () => {
     lap('compared');
     const all = seen.reduce((sum, { lengths }) => sum + lengths.length, 0);
     process.stderr.write(`${all} packets of ${EXPRESSIONS.length} expressions, each in both\n`);
+  });
+
+  it('reads what lies in pages, of frames longer than one', async () => {
+    const jumbo = jumboFrames();
+    const file = join(guest.exchange, 'jumbo');
+    writeFileSync(file, jumbo.map((frame) => frame.toString('hex')).join('\n'));
+    await guest.shell(`ip link add jumbo mtu 9000 type veth peer name sender mtu 9000
+      for one in jumbo sender; do
+        echo 1 >/proc/sys/net/ipv6/conf/$one/disable_ipv6
+        ip link set $one up
+      done`);
+    const list = [
+      'udp dst port 53',
+      'vlan and udp dst port 53',
+      'udp[1000] = 0 and not vlan',
+      'udp[1488:4] = 0',
+    ];
+    const watcher = guest.start(['node', 'dist/test/support/filter-watch.js', 'jumbo', ...list]);
+    for await (const line of watcher.lines()) if (line === 'ready') break;
+    await guest.shell('node dist/test/support/send-frames.js sender </run/rxlab/x/jumbo');
+    watcher.kill('SIGINT');
+    const { stdout } = await watcher.wait();
+    const seen = JSON.parse(stdout.split('\n').find((line) => line.startsWith('[')) ?? '') as Seen[];
+    const half = jumbo.length / 2;
+    expect(seen.map(({ lengths }) => lengths.length)).toEqual([half, half / 2, half, jumbo.length]);
   });
 });

@@ -11,10 +11,11 @@ import { convert } from '../../src/filter/convert.js';
 import { readClassic } from '../../src/filter/classic.js';
 import { SLOT_ROOM } from '../../src/method/ebpf/slot.js';
 import { PcapFilter } from '../../src/sys/libpcap.js';
+import { pageVariables } from '../../src/sys/page-variables.js';
 import { packageRoot } from '../../src/sys/package.js';
 import { compile } from '../support/compile.js';
 import { KernelRun } from '../support/filter-run.js';
-import { EXPRESSIONS, frameOf, framesInPcap, trafficFrames } from '../support/filter-traffic.js';
+import { EXPRESSIONS, frameOf, framesInPcap, jumboFrames, trafficFrames } from '../support/filter-traffic.js';
 import { expressions, packets } from '../support/filters.js';
 import { cannotTrace, titled } from './needs.js';
 import { RunningTrace, linesOf } from './trace.js';
@@ -135,6 +136,39 @@ describe.skipIf(cannotTrace !== undefined)(titled('a filter in the kernel', cann
       expect([all?.length, none?.length]).toEqual([frames.length, 0]);
       expect(both).toEqual(port);
       expect(port?.length).toBeGreaterThan(10);
+    });
+
+    it('reads what lies in pages, or says that it could not', { timeout: 30_000 }, async () => {
+      const jumbo = jumboFrames();
+      const [tx, sender] = [link.namespace.replace(/rx$/, 'tx'), link.name.replace(/r$/, 's')];
+      for (const words of [`-n ${link.namespace} link set ${link.name}`, `-n ${tx} link set ${sender}`])
+        expect(spawnSync('ip', [...words.split(' '), 'mtu', '9000']).status).toBe(0);
+      const words = [link.name, 'udp', 'dst', 'port', '53', '--format', 'ndjson', '--until', 'stack'];
+      const trace = await new RunningTrace(words, link.namespace).ready();
+      send(jumbo);
+      const { code, stdout } = await trace.interrupt();
+      const half = jumbo.length / 2;
+      const [shown, stopped] =
+        pageVariables() === undefined
+          ? [0, { expression: 0, unreadable: jumbo.length }]
+          : [half, { expression: half, unreadable: 0 }];
+      expect(code).toBe(0);
+      expect(linesOf(stdout).at(-1)).toMatchObject({ packets: shown, stopped, seen: jumbo.length, lost: 0 });
+    });
+
+    it('costs nothing at later stages either', { timeout: 30_000 }, async () => {
+      const words = [link.name, 'udp port 53', '--format', 'ndjson', '--until', 'stack'];
+      const trace = await new RunningTrace(words, link.namespace).ready();
+      send(frames);
+      const { stdout } = await trace.interrupt();
+      const summary = linesOf(stdout).at(-1) as unknown as {
+        packets: number;
+        records: number;
+        unmatchedStages: number;
+      };
+      expect(summary.packets).toBeGreaterThan(10);
+      // One record at the driver, one at the stack, and none of the others.
+      expect(summary).toMatchObject({ records: 2 * summary.packets });
     });
 
     it('is all words behind the interface, and stands in the meta line', { timeout: 30_000 }, async () => {

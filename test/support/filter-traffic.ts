@@ -179,6 +179,15 @@ export function trafficFrames(): Buffer[] {
   return frames;
 }
 
+/** Frames of a jumbo link: longer than a page, so that a packet socket puts all behind the Ethernet header into pages. */
+export function jumboFrames(): Buffer[] {
+  const payload = Buffer.alloc(5000);
+  const plain = Array.from({ length: 20 }, (_, index) =>
+    udpFrame({ sourcePort: 1000 + index, port: index % 2 === 0 ? 53 : 9999, payload }),
+  );
+  return plain.map((frame, index) => (index % 4 < 2 ? vlanTagged(frame, 5) : frame));
+}
+
 /** Frames in the bytes of a pcap file, as {@link frameOf} numbers. */
 export function framesInPcap(file: Buffer): number[] {
   const found: number[] = [];

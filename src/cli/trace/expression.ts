@@ -5,7 +5,7 @@ import { nearestFirst } from '../../base/nearest.js';
 import { readClassic } from '../../filter/classic.js';
 import { convert } from '../../filter/convert.js';
 import { encodeExtended } from '../../filter/extended.js';
-import type { KernelFilter } from '../../method/ebpf/session.js';
+import type { KernelFilter } from '../../method/ebpf/filter.js';
 import { LIMITS } from '../../method/ebpf/layout.gen.js';
 import { SLOT_ROOM } from '../../method/ebpf/slot.js';
 import { HOST } from '../../sys/files.js';

@@ -186,6 +186,7 @@ class Trace {
   private finish(): void {
     const { stopped } = this.selection;
     stopped.expression += this.session.filtered('unmatched');
+    stopped.unreadable += this.session.filtered('unreadable');
     stopped.faster += this.session.filtered('faster');
     stopped.unstamped += this.session.filtered('unstamped');
     this.summary.unmatchedStages = this.joiner.unmatchedStages;

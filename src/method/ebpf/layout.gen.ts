@@ -27,8 +27,8 @@ export const CPU = {
   poll: 232,
   pending: 336,
   filtered: 592,
-  contextOf: 616,
-  context: 620,
+  contextOf: 624,
+  context: 628,
 } as const;
 
 /** Byte offsets in struct rx_loss. */
@@ -102,10 +102,11 @@ export const PENDING = {
 
 /** Byte offsets in struct rx_filtered. */
 export const FILTERED = {
-  SIZE: 24,
+  SIZE: 32,
   faster: 0,
   unstamped: 8,
   unmatched: 16,
+  unreadable: 24,
 } as const;
 
 /** Byte offsets in struct rx_chunk. */
@@ -295,13 +296,13 @@ export const TRACKED = {
 
 /** Byte offsets in struct rx_scratch. */
 export const SCRATCH = {
-  SIZE: 1536,
+  SIZE: 3088,
   bytes: 0,
 } as const;
 
 /** Byte offsets in struct rx_config. */
 export const CONFIG = {
-  SIZE: 104,
+  SIZE: 120,
   chunksPerRing: 0,
   possibleCpus: 4,
   ifindex: 8,
@@ -327,6 +328,8 @@ export const CONFIG = {
   filter: 92,
   filterEthernet: 96,
   filterBytes: 100,
+  vmemmapBase: 104,
+  pageOffsetBase: 112,
 } as const;
 
 /** enum rx_kind. */

@@ -19,6 +19,7 @@ import { CONFIG, type FILTERED, IRQ_FILTER, KIND, LIMITS, LOSS, STAMP } from './
 import { type HardwareOptions, HardwareStamps } from './hardware.js';
 import { type Plan, plan } from './plan.js';
 import { Rings } from './ring.js';
+import { type KernelFilter, setFilter } from './filter.js';
 import { withFilter } from './slot.js';
 import { mapShared } from '../../sys/libc.js';
 
@@ -27,17 +28,6 @@ export interface WantedIrq {
   readonly irq: number;
   readonly ifindex: number;
   readonly queue: number | undefined;
-}
-
-/** A filter expression, ready for the kernel (src/filter, bpf/lib/slot.h). */
-export interface KernelFilter {
-  readonly expression: string;
-  /** Its instructions, at most SLOT_ROOM of them. */
-  readonly code: Uint8Array;
-  /** Bytes of a packet that it looks at. */
-  readonly reach: number;
-  /** True: it begins at the Ethernet header; else at the network header. */
-  readonly ethernet: boolean;
 }
 
 /** What to listen to, and how. */
@@ -355,9 +345,7 @@ function configure(rodata: DataView, options: EbpfOptions, chosen: Plan, cpus: n
   set(CONFIG.startHooked, chosen.startHooked);
   set(CONFIG.irqThreads, chosen.threadsHooked);
   set(CONFIG.oneQueue, options.oneQueue);
-  set(CONFIG.filter, options.filter !== undefined);
-  set(CONFIG.filterEthernet, options.filter?.ethernet ?? false);
-  set(CONFIG.filterBytes, options.filter?.reach ?? 0);
+  setFilter(rodata, options.filter);
   set(CONFIG.interrupts, options.interrupts);
   set(CONFIG.hardware, options.hardware?.clock !== undefined);
   set(CONFIG.tracked, chosen.tracked);
