@@ -65,6 +65,19 @@ describe('a plan', () => {
     expect(plan(new FakeNic(KEY), udp, 1, ['slot']).reasons[0]?.why).toMatch(/only for one flow/);
   });
 
+  it('takes the entry that the NIC itself hashed the flow to where it keeps its key back', () => {
+    const flow = parseExactFlow('udp 66.9.149.187:2794 > 161.142.100.80:1766');
+    const learned = { known: true, value: 0xffff_fffd } as const;
+    const [slot] = plan(new FakeNic(TABLE_ONLY), flow, 0, ['slot'], learned).candidates;
+    expect(slot?.steps).toEqual([{ kind: 'table', before: table, after: [0, 0, 0, 0, 1, 0, 1, 1] }]);
+    expect(slot?.moves).toBe(
+      "flows that share entry 5 of 8 move with it (entry by the NIC's own hash of its packets: the driver does not give its hash key, so the hash cannot be computed)",
+    );
+    expect(plan(new FakeNic(TABLE_ONLY), flow, 0, ['slot']).reasons[0]?.why).toMatch(
+      /does not give its hash key, .*, and its packets were not watched$/,
+    );
+  });
+
   it('lets ports count first where they do not', () => {
     const flow = parseExactFlow('udp 66.9.149.187:2794 > 161.142.100.80:1766');
     const [slot] = plan(new FakeNic(KEY), flow, 1, ['slot']).candidates;

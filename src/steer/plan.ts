@@ -2,7 +2,7 @@
  * How a set of flows can be sent to a queue on this NIC: candidates, the narrowest first, each as steps that say what
  * was before and what will be. Pure; whether a driver accepts a step shows when it is done.
  */
-import type { Answer } from '../base/answer.js';
+import { type Answer, known, unknown } from '../base/answer.js';
 import type { Feature, Rss, RuleList } from '../sys/nic-settings.js';
 import { type FlowSpec, expand, overlaps } from './flow-spec.js';
 import { ADDRESSES_AND_PORTS, hashedType } from './hash-fields.js';
@@ -55,6 +55,8 @@ export interface SteerFacts {
   readonly rules: Answer<RuleList>;
   readonly rss: Answer<Rss>;
   readonly fields: (flowType: number) => Answer<number>;
+  /** The NIC's own hash of the flow, as seen on its packets: learn.ts. */
+  readonly flowHash: Answer<number>;
 }
 
 /** The ways that can be tried, and why the others cannot. */
@@ -172,30 +174,45 @@ function planSlot(spec: FlowSpec, queue: number, facts: SteerFacts): Candidate |
   }
   const before = tableBefore(spec, queue, facts);
   if (typeof before === 'string') return before;
+  const computed = computeSlot(spec, ports, before, facts);
+  if (!computed.known && !facts.flowHash.known) {
+    return `one entry of the RSS table: ${computed.why}, and ${facts.flowHash.why}`;
+  }
+  const { slot, steps } = computed.known
+    ? computed.value
+    : { slot: ((facts.flowHash as { value: number }).value & (before.length - 1)) >>> 0, steps: [] };
+  if (before[slot] !== queue) {
+    steps.push({ kind: 'table', before, after: before.map((one, i) => (i === slot ? queue : one)) });
+  }
+  const others = `flows that share entry ${slot} of ${before.length} move with it`;
+  const learned = computed.known ? '' : ` (entry by the NIC's own hash of its packets: ${computed.why})`;
+  const rehashed = steps.some((step) => step.kind === 'fields')
+    ? `; flows of its protocol are hashed by ports too from now on and may change their queue`
+    : '';
+  return { way: 'slot', steps, moves: `${others}${rehashed}${learned}` };
+}
+
+/** The entry that a flow hashes to, with the steps that make its ports count. */
+function computeSlot(
+  spec: FlowSpec,
+  ports: boolean,
+  table: readonly number[],
+  facts: SteerFacts,
+): Answer<{ readonly slot: number; readonly steps: Step[] }> {
   const flowType = hashedType(spec);
   const fields = facts.fields(flowType);
   const steps: Step[] = [];
   let hashed = fields;
   if (ports && fields.known && fields.value !== ADDRESSES_AND_PORTS) {
     steps.push({ kind: 'fields', flowType, before: fields.value, after: ADDRESSES_AND_PORTS });
-    hashed = { known: true, value: ADDRESSES_AND_PORTS };
+    hashed = known(ADDRESSES_AND_PORTS);
   }
-  const none: Answer<RuleList> = { known: true, value: { size: 0, picksLocation: false, rules: [] } };
+  const noRules = known({ size: 0, picksLocation: false, rules: [] });
   // A table with all entries different, so that the entry is computed even where the real one needs no hash.
-  const rss: Answer<Rss> = facts.rss.known
-    ? { known: true, value: { ...facts.rss.value, table: before.map((_, slot) => slot) } }
+  const rss = facts.rss.known
+    ? known({ ...facts.rss.value, table: table.map((_, slot) => slot) })
     : facts.rss;
-  const answer = whichQueue(spec, { rxQueues: facts.rxQueues, rules: none, rss, fields: hashed });
-  const slot = answer.kind === 'queue' ? answer.slot : undefined;
-  if (slot === undefined) {
-    return `one entry of the RSS table: ${answer.kind === 'unknown' ? answer.why : 'the table has one entry'}`;
-  }
-  if (before[slot] !== queue) {
-    steps.push({ kind: 'table', before, after: before.map((one, i) => (i === slot ? queue : one)) });
-  }
-  const others = `flows that share entry ${slot} of ${before.length} move with it`;
-  const rehashed = steps.some((step) => step.kind === 'fields')
-    ? `; flows of its protocol are hashed by ports too from now on and may change their queue`
-    : '';
-  return { way: 'slot', steps, moves: `${others}${rehashed}` };
+  const answer = whichQueue(spec, { rxQueues: facts.rxQueues, rules: noRules, rss, fields: hashed });
+  if (answer.kind === 'queue' && answer.slot !== undefined) return known({ slot: answer.slot, steps });
+  return unknown(answer.kind === 'unknown' ? answer.why : 'the table has one entry');
 }

@@ -64,6 +64,28 @@ describe('a watch', () => {
     expect(from.lanes.map((lane) => lane.count)).toEqual([0, 0]);
   });
 
+  it('keeps the hashes of the flow, and where packets of each hash came', () => {
+    const from = source();
+    const watch = new FlowWatch(from, specs);
+    const hashed = (hash: number, queue: number, port: number): void => {
+      put(from, 0, 1, queue, port);
+      from.lanes[0]!.packets.hash[from.lanes[0]!.count - 1] = hash;
+    };
+    hashed(7, 0, 9999);
+    hashed(8, 1, 53);
+    hashed(8, 1, 53);
+    hashed(9, 1, 53);
+    hashed(9, 0, 53);
+    hashed(0, 1, 53);
+    watch.drain();
+    expect([...watch.first.hashes]).toEqual([7]);
+    expect([...watch.first.queueByHash]).toEqual([
+      [7, 0],
+      [8, 1],
+      [9, -1],
+    ]);
+  });
+
   it('judges by where they came', () => {
     const verdictOf = (...queues: (number | undefined)[]): string => {
       const from = source();

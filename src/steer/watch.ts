@@ -16,6 +16,10 @@ export interface FlowCount {
   readonly flows: number;
   /** Packets that may be of the flow: their headers do not tell. */
   readonly untold: number;
+  /** The NIC's own hashes of packets of the flow; 0: the driver hands none on. */
+  readonly hashes: ReadonlySet<number>;
+  /** Queue on which packets with a hash came, whatever their flow; -1: on several. */
+  readonly queueByHash: ReadonlyMap<number, number>;
   /** All packets of the interface. */
   readonly packets: number;
   /** Packets that were not seen, for want of room. */
@@ -26,6 +30,8 @@ class Tally implements FlowCount {
   readonly byQueue = new Map<number, number>();
   readonly cpus = new Map<number, Set<number>>();
   readonly seen = new Set<string>();
+  readonly hashes = new Set<number>();
+  readonly queueByHash = new Map<number, number>();
   noQueue = 0;
   untold = 0;
   packets = 0;
@@ -36,8 +42,15 @@ class Tally implements FlowCount {
   }
 }
 
-/** More flows than this are counted as this many: the set would only grow. */
-const MOST_FLOWS = 65_536;
+/** More flows or hashes than this are counted as this many: the sets would only grow. */
+const MOST = 65_536;
+
+function noteHash({ queueByHash }: Tally, hash: number, queue: number): void {
+  if (hash === 0 || queue < 0) return;
+  const before = queueByHash.get(hash);
+  if (before === undefined && queueByHash.size === MOST) return;
+  queueByHash.set(hash, before === undefined || before === queue ? queue : -1);
+}
 
 /** Reads a source and counts. Spans follow each other; the first begins with the source. */
 export class FlowWatch {
@@ -75,14 +88,16 @@ export class FlowWatch {
       for (; lane.head < lane.count; lane.head++) {
         const tally = this.tallyAt(times[lane.head] as number);
         tally.packets++;
+        const queue = (lane.packets.queue[lane.head] as number) - 1;
+        noteHash(tally, lane.packets.hash[lane.head] as number, queue);
         const flow = readFlow(lane, lane.head);
         const answers = this.specs.map((spec) => matches(spec, flow));
         if (!answers.includes(true)) {
           if (answers.includes(undefined)) tally.untold++;
           continue;
         }
-        if (tally.seen.size < MOST_FLOWS) tally.seen.add(flowText(flow));
-        const queue = (lane.packets.queue[lane.head] as number) - 1;
+        if (tally.seen.size < MOST) tally.seen.add(flowText(flow));
+        if (tally.hashes.size < MOST) tally.hashes.add(lane.packets.hash[lane.head] as number);
         if (queue < 0) {
           tally.noQueue++;
           continue;

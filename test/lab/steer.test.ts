@@ -7,6 +7,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { udpFlows } from '../../lab/frames.js';
 import { Guest } from '../../lab/guest.js';
 import type { Finished } from '../../lab/running.js';
+import { known } from '../../src/base/answer.js';
+import { parseExactFlow } from '../../src/steer/exact-flow.js';
+import { ADDRESSES_AND_PORTS } from '../../src/steer/hash-fields.js';
+import { whichQueue } from '../../src/steer/which.js';
 
 const CLI = ['node', 'dist/src/cli/main.js', 'steer', 'eth0'];
 const FLOWS = 16;
@@ -165,26 +169,107 @@ describe('steer on vmxnet3, which accepts a table that changes nothing', () => {
   });
 });
 
-describe('steer on e1000e, which has one queue', () => {
-  const guest = new Guest({ kernel: '6.12', nic: 'e1000e', cpus: 2 });
-  beforeAll(() => guest.boot());
-  afterAll(() => guest.close());
+describe.skipIf(process.geteuid?.() !== 0)(
+  'steer on virtio-net, which gives its key out (needs root)',
+  () => {
+    const guest = new Guest({ kernel: '6.12', nic: 'virtio,queues=2', cpus: 2 });
+    const flow = 'udp and src host 10.77.0.2 and dst host 10.77.0.1 and src port 1000 and dst port 9999';
+    const exact = 'udp 10.77.0.2:1000 > 10.77.0.1:9999';
+    beforeAll(() => guest.boot());
+    afterAll(() => guest.close());
 
-  it('has nothing to steer', async () => {
-    const first = await steer(guest, 'udp', '--queue', '0');
-    expect([first.code, first.stderr]).toEqual([
-      1,
-      expect.stringMatching(/^RXS_NO_STEERING: .*eth0 has one receive queue/),
-    ]);
-    const second = await steer(guest, 'udp', '--queue', '1');
-    expect([second.code, second.stderr]).toEqual([
-      2,
-      expect.stringMatching(/^RXS_NO_QUEUE: .*only queue 0 exists/),
-    ]);
-    const which = await steer(guest, '--which', 'udp 10.77.0.2:1 > 10.77.0.1:9999');
-    expect([which.code, which.stdout]).toEqual([
-      0,
-      expect.stringMatching(/→ queue 0 → .*\nground: it is the only receive queue\n$/),
-    ]);
-  });
-});
+    it('computes the queue on which each of 32 flows really comes', async () => {
+      // Key and table as the ethtool program prints them, not as rxstamp reads them.
+      const text = await guest.shell('ethtool -x eth0');
+      const rows = [...text.matchAll(/^ +\d+:(( +\d+)+)$/gm)];
+      const table = rows.flatMap((row) => (row[1] ?? '').trim().split(/\s+/).map(Number));
+      const key = Uint8Array.from(
+        Buffer.from((/^([0-9a-f]{2}:)+[0-9a-f]{2}$/m.exec(text)?.[0] ?? '').replaceAll(':', ''), 'hex'),
+      );
+      expect([table.length, key.length, new Set(table)]).toEqual([128, 40, new Set([0, 1])]);
+      const running = guest.start([
+        'node',
+        'dist/src/cli/main.js',
+        'trace',
+        'eth0',
+        '--format',
+        'csv',
+        '-c',
+        '128',
+      ]);
+      for await (const line of running.lines()) if (line.startsWith('number,')) break;
+      await guest.injector.send(udpFlows({ count: 128, flows: 32 }), { gapUs: 1000 });
+      const [head = '', ...lines] = (await running.wait()).stdout.trim().split('\n');
+      const columns = head.split(',');
+      const cell = (line: string, name: string): number => Number(line.split(',')[columns.indexOf(name)]);
+      const seen = lines.filter((line) => cell(line, 'destination_port') === 9999);
+      expect(new Set(seen.map((line) => cell(line, 'source_port'))).size).toBe(32);
+      const computed = (port: number): unknown => {
+        const answer = whichQueue(parseExactFlow(`udp 10.77.0.2:${port} > 10.77.0.1:9999`), {
+          rxQueues: 2,
+          rules: known({ size: 0, picksLocation: false, rules: [] }),
+          rss: known({ table, key, hashFunction: 1, transform: 0 }),
+          fields: known(ADDRESSES_AND_PORTS),
+        });
+        return answer.kind === 'queue' ? answer.queue : answer;
+      };
+      expect(seen.map((line) => computed(cell(line, 'source_port')))).toEqual(
+        seen.map((line) => cell(line, 'queue')),
+      );
+      expect(new Set(seen.map((line) => cell(line, 'queue')))).toEqual(new Set([0, 1]));
+    });
+
+    it('moves one exact flow by one entry of the table, and no other', async () => {
+      const before = await settings(guest);
+      const queueOf = async (): Promise<number> => {
+        const { code, stdout } = await steer(guest, '--which', exact);
+        expect([code, stdout]).toEqual([
+          0,
+          expect.stringMatching(/\nground: Toeplitz hash 0x[0-9a-f]{8} of /),
+        ]);
+        return Number(/→ queue (\d) →/.exec(stdout)?.[1]);
+      };
+      const other = 1 - (await queueOf());
+      const { code, stderr } = await whileFlowing(guest, () =>
+        steer(guest, flow, '--queue', String(other), '--verify', '1500ms'),
+      );
+      expect(code, stderr).toBe(0);
+      expect(stderr).toMatch(/note: flows that share entry \d+ of 128 move with it/);
+      expect(stderr).toMatch(
+        new RegExp(`verified: \\d+ packets of 1 flow in 1\\.5 s, all on queue ${other},`),
+      );
+      expect(await queueOf()).toBe(other);
+      const [now, was] = [await settings(guest), before].map((text) => text.split(/\s+/));
+      expect(now?.filter((word, at) => word !== was?.[at]).length).toBe(1);
+      expect((await steer(guest, '--undo')).code).toBe(0);
+      expect(await settings(guest)).toBe(before);
+    });
+  },
+);
+
+describe.skipIf(process.env['RXSTAMP_LONG'] !== '1')(
+  'steer on e1000e, which has one queue (RXSTAMP_LONG=1)',
+  () => {
+    const guest = new Guest({ kernel: '6.12', nic: 'e1000e', cpus: 2 });
+    beforeAll(() => guest.boot());
+    afterAll(() => guest.close());
+
+    it('has nothing to steer', async () => {
+      const first = await steer(guest, 'udp', '--queue', '0');
+      expect([first.code, first.stderr]).toEqual([
+        1,
+        expect.stringMatching(/^RXS_NO_STEERING: .*eth0 has one receive queue/),
+      ]);
+      const second = await steer(guest, 'udp', '--queue', '1');
+      expect([second.code, second.stderr]).toEqual([
+        2,
+        expect.stringMatching(/^RXS_NO_QUEUE: .*only queue 0 exists/),
+      ]);
+      const which = await steer(guest, '--which', 'udp 10.77.0.2:1 > 10.77.0.1:9999');
+      expect([which.code, which.stdout]).toEqual([
+        0,
+        expect.stringMatching(/→ queue 0 → .*\nground: it is the only receive queue\n$/),
+      ]);
+    });
+  },
+);

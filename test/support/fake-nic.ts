@@ -158,7 +158,13 @@ export const RULES: FakeAbilities = {
 export const KEY: FakeAbilities = { table: TABLE, key: MICROSOFT_KEY, fields: FIELDS };
 
 /** What would be tried on such a NIC. */
-export function planFor(nic: FakeNic, flow: FlowSpec, queue = 1, ways: readonly Way[] = WAYS): SteerPlan {
+export function planFor(
+  nic: FakeNic,
+  flow: FlowSpec,
+  queue = 1,
+  ways: readonly Way[] = WAYS,
+  flowHash: Answer<number> = unknown('its packets were not watched'),
+): SteerPlan {
   const facts = {
     rxQueues: 2,
     rings: nic.rings(),
@@ -166,6 +172,7 @@ export function planFor(nic: FakeNic, flow: FlowSpec, queue = 1, ways: readonly 
     rules: nic.rules(),
     rss: nic.rss(),
     fields: (type: number) => nic.hashFields(type),
+    flowHash,
   };
   return planSteering(flow, queue, facts, ways);
 }

@@ -5,7 +5,7 @@ import { doStep } from '../../steer/apply.js';
 import { gatherFacts } from '../../steer/facts.js';
 import { parseFlowExpression } from '../../steer/flow-expression.js';
 import { type FlowSpec, expand } from '../../steer/flow-spec.js';
-import { type Candidate, type SteerPlan, type Step, planSteering } from '../../steer/plan.js';
+import { type Candidate, type SteerPlan, type Step, type Way, planSteering } from '../../steer/plan.js';
 import { irqText } from '../../steer/show.js';
 import type { SteerState, Steering } from '../../steer/state.js';
 import { stepText } from '../../steer/step-text.js';
@@ -56,6 +56,9 @@ class Run {
   private readonly target: SteerTarget;
   private readonly wish: SteerWish;
   private readonly spec: FlowSpec;
+  /** Those that were not tried yet. */
+  private ways: readonly Way[];
+  private check: Verification | undefined;
   private stopped = false;
   private readonly stop = (): void => {
     this.stopped = true;
@@ -65,6 +68,7 @@ class Run {
     this.target = target;
     this.wish = wish;
     this.spec = spec;
+    this.ways = wish.ways;
   }
 
   async run(): Promise<number> {
@@ -79,12 +83,17 @@ class Run {
     // Never taken off again: a signal must not end the process between a change and its undo.
     process.on('SIGINT', this.stop).on('SIGTERM', this.stop).on('SIGHUP', this.stop);
     const check = new Verification(target, expand(this.spec), wish);
+    this.check = check;
     try {
       await check.baseline(() => this.stopped);
-      if (this.stopped) return EXIT.failure;
-      const steering = await target.folder.locked(() => this.change());
-      check.changed(steering.way);
-      return await this.judge(check);
+      for (;;) {
+        if (this.stopped) return EXIT.failure;
+        const steering = await target.folder.locked(() => this.change());
+        check.changed(steering.way);
+        const code = await this.judge(check);
+        if (code !== undefined) return code;
+        say('trying the next way');
+      }
     } finally {
       check.close();
     }
@@ -92,7 +101,12 @@ class Run {
 
   private plan(): SteerPlan {
     const { target, wish } = this;
-    return planSteering(this.spec, wish.queue, gatherFacts(target.nic, target.settings), wish.ways);
+    return planSteering(
+      this.spec,
+      wish.queue,
+      gatherFacts(target.nic, target.settings, this.check?.before()),
+      this.ways,
+    );
   }
 
   private refused(plan: SteerPlan, refusals: readonly string[]): RxError {
@@ -135,6 +149,7 @@ class Run {
         steps: [],
       };
       const why = this.tryWay(state, steering, candidate.steps);
+      this.ways = this.ways.slice(this.ways.indexOf(candidate.way) + 1);
       if (why === undefined) return steering;
       refusals.push(why);
       say(`refused: ${why}`);
@@ -158,14 +173,17 @@ class Run {
     return undefined;
   }
 
-  private async judge(check: Verification): Promise<number> {
+  /** @returns the exit code; undefined: it did not work and was undone, and there is another way to try */
+  private async judge(check: Verification): Promise<number | undefined> {
     const { wish } = this;
-    const place = `${wish.flow} → queue ${wish.queue} → ${irqText(this.target.nic, wish.queue)}`;
-    (wish.command.length > 0 ? process.stderr : process.stdout).write(`${place}\n`);
+    const place = `${wish.flow} → queue ${wish.queue} → ${irqText(this.target.nic, wish.queue)}\n`;
     if (!wish.forThisRun) {
       await check.watch(wish.verifyNs, () => this.stopped);
-      return this.settle(check, this.stopped ? EXIT.failure : undefined);
+      const kept = await this.settle(check, this.stopped ? EXIT.failure : undefined);
+      if (kept === EXIT.ok || kept === EXIT.unverified) process.stdout.write(place);
+      return kept;
     }
+    (wish.command.length > 0 ? process.stderr : process.stdout).write(place);
     const running = wish.command.length > 0 ? runForeground(wish.command) : undefined;
     let code: number | undefined;
     let failure: unknown;
@@ -181,11 +199,11 @@ class Run {
     await over;
     const result = await this.settle(check, undefined);
     if (failure !== undefined) throw failure;
-    return code === undefined || code === 0 ? result : code;
+    return running === undefined || code === 0 ? result : code;
   }
 
   /** Keeps or takes back, by what was counted. @param interrupted exit code where the user ended it early */
-  private async settle(check: Verification, interrupted: number | undefined): Promise<number> {
+  private async settle(check: Verification, interrupted: number | undefined): Promise<number | undefined> {
     const { wish, target } = this;
     const { verdict, words } = check.verdict();
     say(words);
@@ -193,6 +211,8 @@ class Run {
     const lines = await target.folder.locked(() => (keep ? this.keep() : this.takeBack()));
     for (const line of lines) say(line);
     if (verdict === 'elsewhere') {
+      // A command has had its run; without one, a wider way may work.
+      if (wish.command.length === 0 && !this.stopped && this.plan().candidates.length > 0) return undefined;
       throw new RxError('RXS_STEER_FAILED', {
         doing: `steering to queue ${wish.queue} of`,
         subject: target.nic.name,

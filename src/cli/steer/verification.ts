@@ -48,6 +48,11 @@ export class Verification {
     await watchUntil(this.watching, () => stopped() || this.now() >= end);
   }
 
+  /** What came before the change; undefined where nothing was watched. */
+  before(): FlowCount | undefined {
+    return 'watch' in this.watching ? this.watching.watch.first : undefined;
+  }
+
   /** The change has been made. */
   changed(way: Way): void {
     this.way = way;
