@@ -135,6 +135,7 @@ class Run {
     const old = undoAbandoned(state, target.settings);
     for (const line of old.lines) say(`left by a process that died: ${line}`);
     const plan = this.plan();
+    this.check?.changing();
     const refusals: string[] = [];
     for (const candidate of plan.candidates) {
       this.announce(candidate, 'changing');

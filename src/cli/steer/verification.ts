@@ -53,6 +53,11 @@ export class Verification {
     return 'watch' in this.watching ? this.watching.watch.first : undefined;
   }
 
+  /** The change begins: what comes from now on tells nothing until it is made. */
+  changing(): void {
+    if ('watch' in this.watching) this.watching.watch.begin(this.now());
+  }
+
   /** The change has been made. */
   changed(way: Way): void {
     this.way = way;
