@@ -11,7 +11,6 @@ const TCP = 6;
 const FIN = 1;
 const SYN = 2;
 const RST = 4;
-const PSH = 8;
 const ACK = 16;
 const ETHERNET = 14;
 const PATIENCE_MS = 20_000;
@@ -69,7 +68,8 @@ export class TcpPeer {
 
   /** A segment at a sequence number of choice; nothing is remembered of it. */
   segment(sequence: number, bytes: number): Buffer {
-    return this.#frame(sequence >>> 0, ACK | PSH, Buffer.alloc(bytes, 0x61));
+    // Without PSH, behind which GRO would not wait for more.
+    return this.#frame(sequence >>> 0, ACK, Buffer.alloc(bytes, 0x61));
   }
 
   /** Counts bytes as sent that {@link segment} made. */

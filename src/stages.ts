@@ -35,6 +35,8 @@ export interface Way {
 export interface Helper extends Hook {
   /** What is not known without it. */
   readonly without: string;
+  /** Its program is of no use where it cannot tell interrupts from what they interrupted. */
+  readonly needsPreemptCount?: boolean;
 }
 
 /** A stage of the receive path. */
@@ -233,7 +235,11 @@ const stages = [
             without: 'packets of ping sockets are not stamped',
           },
           { ...fexit('tcp_data_ready', 'socket_tcp_done'), without: 'whom a TCP segment woke is not known' },
-          { ...tracepoint('sched_waking', 'socket_woken'), without: 'who was woken is not known' },
+          {
+            ...tracepoint('sched_waking', 'socket_woken'),
+            without: 'who was woken is not known',
+            needsPreemptCount: true,
+          },
         ],
       },
       {

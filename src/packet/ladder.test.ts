@@ -294,7 +294,8 @@ describe('TCP segments', () => {
         sock: SOCK,
       });
     }
-    source.tell('tcpClosed', { time: 2 * MS, sock: SOCK, copied: 200, ...BY });
+    source.tell('tcpRead', { time: 2 * MS, sock: SOCK, copied: 200, ...BY });
+    source.tell('tcpClosed', { time: 2.1 * MS, sock: SOCK, copied: 300, ...BY });
     expect(leave(4).map(({ fate }) => fate)).toEqual(['read', 'closed']);
   });
 

@@ -349,17 +349,15 @@ export class Ladder {
   }
 
   private leaveSocket(record: LaterRecord): void {
-    for (const id of this.streams.take(record.sock, record.copied)) {
+    // What a socket says of itself while it is taken down is not what was read of it (tcp_disconnect).
+    const closed = record.what === LATER.tcpClosed;
+    const ids = closed ? this.streams.close(record.sock) : this.streams.take(record.sock, record.copied);
+    for (const id of ids) {
       const found = this.visit(id, (lane, row) => {
-        if (lane.packets.ended[row] === 0)
-          this.readAlone(lane, row, record, this.headers.read(lane, row).payload);
-      });
-      if (!found) this.late++;
-    }
-    if (record.what !== LATER.tcpClosed) return;
-    for (const id of this.streams.close(record.sock)) {
-      const found = this.visit(id, ({ packets }, row) => {
-        if (packets.ended[row] === 0 && packets.fate[row] === FATE.open) packets.fate[row] = FATE.closed;
+        const { packets } = lane;
+        if (packets.ended[row] === 1) return;
+        if (!closed) this.readAlone(lane, row, record, this.headers.read(lane, row).payload);
+        else if (packets.fate[row] === FATE.open) packets.fate[row] = FATE.closed;
         packets.ended[row] = 1;
       });
       if (!found) this.late++;

@@ -110,6 +110,65 @@ describe('where a poll runs', () => {
   });
 });
 
+describe('the ladder behind the driver', () => {
+  const later = (until: StageName, probe = all, preempt = true): Plan =>
+    plan(request({ until, hasIrqs: false }), probe, preempt);
+  const added = (until: StageName, before: StageName): string[] =>
+    sorted(later(until)).filter((program) => !later(before).programs.includes(program));
+
+  it('is followed only where it is asked for', () => {
+    expect([chosenFor('driver'), chosenFor('stack')]).toEqual([false, true]);
+    function chosenFor(until: StageName): boolean {
+      return later(until).tracked;
+    }
+  });
+
+  it('attaches stage by stage what is needed', () => {
+    expect(added('ip', 'stack')).toEqual(['ip_v4_core', 'ip_v6_core']);
+    expect(added('transport', 'ip').every((program) => program.startsWith('transport_'))).toBe(true);
+    expect(added('socket', 'transport')).toEqual(
+      [
+        ...['merge_backlog', 'socket_other', 'socket_tcp', 'socket_tcp_done', 'socket_tcp_slow'],
+        ...['socket_udp', 'socket_udp_done', 'socket_woken'],
+      ].sort(),
+    );
+    // Whatever is not read must be seen to end otherwise.
+    expect(added('read', 'socket')).toEqual(
+      ['close_tcp', 'close_unaccepted', 'consumed', 'drop', 'forwarded', 'read_tcp', 'read_udp'].sort(),
+    );
+    expect(added('drop', 'read')).toEqual([]);
+    expect(later('read').ways.at(-1)?.stage).toBe('read');
+  });
+
+  it('attaches the last stage first, and each program once', () => {
+    for (const probe of [all, restricted]) {
+      const { programs } = later('drop', probe);
+      expect(new Set(programs).size).toBe(programs.length);
+      expect(programs.indexOf('drop')).toBeLessThan(programs.indexOf('stack_core'));
+      expect(programs.indexOf('stack_core')).toBeLessThan(programs.indexOf('packet_gro'));
+    }
+  });
+
+  it('does without a helper, and says what is not known then', () => {
+    const lacking = later('socket', without('tcp_data_queue'));
+    expect(lacking.programs).not.toContain('socket_tcp_slow');
+    expect(way(lacking, 'socket')?.reasons).toEqual([
+      `fentry tcp_data_queue: ${ABSENT}: TCP segments that came out of order are not stamped`,
+    ]);
+    const old = later('socket', all, false);
+    expect(old.programs).not.toContain('socket_woken');
+    expect(way(old, 'socket')?.reasons.join()).toMatch(/^tracepoint sched_waking: .*preempt count.*woken/);
+  });
+
+  it('is TCP’s where functions cannot be hooked; what frees datagrams is asked once', () => {
+    const { programs, ways } = later('drop', restricted);
+    for (const program of ['transport_probe', 'socket_ready', 'read_tcp', 'released', 'drop'])
+      expect(programs).toContain(program);
+    expect(programs).not.toContain('consumed');
+    expect(ways.filter((one) => one.hook === undefined).map((one) => one.stage)).toEqual(['ip']);
+  });
+});
+
 describe('a kernel that refuses fentry', () => {
   const chosen = plan(request(), restricted, true);
 

@@ -52,6 +52,11 @@ const CLOSE: Hook = { kind: 'tp_btf', target: 'napi_poll', program: 'napi_poll_e
 
 const NO_POLLS = { softirqExitHooked: false, startHooked: false, threadsHooked: false };
 
+const NO_PREEMPT_COUNT: FeatureAnswer = {
+  possible: 'no',
+  reason: 'programs cannot read the preempt count of this kernel',
+};
+
 interface Chosen {
   readonly way: Way | undefined;
   readonly hooks: readonly Hook[];
@@ -69,7 +74,7 @@ function reasonTexts(failed: ReadonlyMap<string, Set<string>>): string[] {
 }
 
 /** The first way that works, and the reasons against the ones before it. */
-function choose(ways: readonly Way[], probe: HookProbe): Chosen {
+function choose(ways: readonly Way[], probe: HookProbe, hasPreemptCount: boolean): Chosen {
   const failed = new Map<string, Set<string>>();
   for (const way of ways) {
     const answers = way.hooks.map((hook) => ({ hook, answer: probe(hook) }));
@@ -78,7 +83,8 @@ function choose(ways: readonly Way[], probe: HookProbe): Chosen {
       const hooks = usable.map(({ hook }) => hook);
       const reasons = reasonTexts(failed);
       for (const helper of way.helpers ?? []) {
-        const answer = probe(helper);
+        const lacks = helper.needsPreemptCount === true && !hasPreemptCount;
+        const answer: FeatureAnswer = lacks ? NO_PREEMPT_COUNT : probe(helper);
         if (answer.possible !== 'no') hooks.push(helper);
         else reasons.push(`${kindText(helper)} ${helper.target}: ${answer.reason}: ${helper.without}`);
       }
@@ -110,7 +116,7 @@ function needed(stage: StageName, request: PlanRequest): boolean {
  * Interrupts alone: what comes after the handler costs nothing. With `--until entry` a single record is written where the
  * interrupt gets its name, and the end of the handler is not hooked either.
  */
-function planInterrupts(request: PlanRequest, probe: HookProbe): Plan {
+function planInterrupts(request: PlanRequest, probe: HookProbe, hasPreemptCount: boolean): Plan {
   const asked = (name: StageName): boolean => stageIndex(name) <= stageIndex(request.until);
   const programs = new Set<string>();
   const ways: StageWay[] = [];
@@ -118,7 +124,7 @@ function planInterrupts(request: PlanRequest, probe: HookProbe): Plan {
     // Without a hook on the entry the handler is where an interrupt begins.
     const first = stage.name === 'isr' && !programs.has('irq_vector') && !programs.has('irq_edge');
     if (!asked(stage.name) && !first) continue;
-    const { way, hooks, reasons } = choose(stage.ways, probe);
+    const { way, hooks, reasons } = choose(stage.ways, probe, hasPreemptCount);
     // The softirq raised in the handler names no NAPI instance: nothing of it is shown.
     if (stage.name !== 'raise' || way?.hooks[0]?.program === 'napi_prep') {
       for (const { program } of hooks) programs.add(program);
@@ -142,7 +148,7 @@ function planInterrupts(request: PlanRequest, probe: HookProbe): Plan {
 
 /** Decides what to load. */
 export function plan(request: PlanRequest, probe: HookProbe, hasPreemptCount: boolean): Plan {
-  if (request.interrupts && request.hasIrqs) return planInterrupts(request, probe);
+  if (request.interrupts && request.hasIrqs) return planInterrupts(request, probe, hasPreemptCount);
   const rungs = new Set<string>();
   const perPacket: string[] = [];
   const ways: StageWay[] = [];
@@ -152,7 +158,7 @@ export function plan(request: PlanRequest, probe: HookProbe, hasPreemptCount: bo
   if (request.hardware !== undefined) ways.push({ stage: 'hw', ...request.hardware });
   for (const stage of HOOKED_STAGES) {
     if (!needed(stage.name, request) && !(stage.name === 'isr' && isrNeeded)) continue;
-    const chosen = choose(stage.ways, probe);
+    const chosen = choose(stage.ways, probe, hasPreemptCount);
     const late = stageIndex(stage.name) >= stageIndex('driver');
     for (const { program } of chosen.hooks) {
       if (late) perPacket.push(program);
