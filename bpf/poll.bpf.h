@@ -74,7 +74,8 @@ static __always_inline void take_from_pending(struct rx_cpu *cpu, u32 ifindex, u
 	for (u32 i = 0; i < RX_PENDING; i++) {
 		struct rx_pending *slot = &cpu->pending[i];
 
-		if (!(slot->cause.flags & RX_CAUSE_VALID) || slot->ifindex != ifindex)
+		if (!(slot->cause.flags & RX_CAUSE_VALID) ||
+		    (slot->ifindex && slot->ifindex != ifindex))
 			continue;
 		if (queue && slot->queue && slot->queue != queue)
 			continue;
@@ -160,7 +161,7 @@ int BPF_PROG(napi_poll_start, struct napi_struct *napi)
 	cpu->poll.open = 0;
 	if (!napi->napi_id || !our_device(cpu, napi->dev))
 		return 0;
-	begin(cpu, napi->napi_id, rx.ifindex, 0, now, now);
+	begin(cpu, napi->napi_id, napi->dev->ifindex, 0, now, now);
 	if (!rx.softirq_exit_hooked) {
 		if (serving_softirq())
 			cpu->poll.softirq_runs = 1;
@@ -220,7 +221,7 @@ static __always_inline u32 poll_context(struct rx_cpu *cpu, u32 pid)
  * nothing more was there. That holds where each packet is handed over as it is found, and from one
  * queue. Otherwise only: nothing that was there when the poll began is left. */
 static __always_inline u64 known_empty(const struct rx_open_poll *poll, struct rx_napi *slot,
-				       int work, int budget)
+				       int one_queue, int work, int budget)
 {
 	if (work < 0 || work >= budget - 1)
 		return slot->empty;
@@ -231,7 +232,7 @@ static __always_inline u64 known_empty(const struct rx_open_poll *poll, struct r
 	}
 	u64 since = poll->start ? poll->start : slot->previous_end;
 
-	if (poll->last && rx.one_queue && !slot->several && !poll->listed)
+	if (poll->last && one_queue && !slot->several && !poll->listed)
 		since = poll->last;
 	return since > slot->empty ? since : slot->empty;
 }
@@ -311,7 +312,7 @@ int BPF_PROG(napi_poll_end, struct napi_struct *napi, int work, int budget)
 	if (cpu->poll.packets || cpu->poll.lost)
 		write_poll(cpu, id, now, napi, work, budget, slot);
 	if (slot) {
-		slot->empty = known_empty(&cpu->poll, slot, work, budget);
+		slot->empty = known_empty(&cpu->poll, slot, cpu->one_queue, work, budget);
 		slot->previous_end = now;
 		slot->previous_work = work;
 	}

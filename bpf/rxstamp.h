@@ -253,16 +253,16 @@ struct rx_stream {
 struct rx_config {
 	__u32 chunks_per_ring; /* a power of two */
 	__u32 possible_cpus;
-	__u32 ifindex;		   /* 0: any interface whose interrupt is wanted */
-	__u32 netns;		   /* inode of our network namespace: ifindex repeats in others */
-	__u32 queue;		   /* receive queue + 1, 0: any */
-	__u32 irq_only;		   /* only packets whose NAPI was last scheduled by a wanted IRQ */
-	__u32 cpu_only;		   /* look at rx_cpu.on */
-	__u32 has_irqs;		   /* the interface has interrupts: keep polls and causes */
-	__u32 enter_hooked;	   /* irq_enter stamps every interrupt */
-	__u32 entry_hooked;	   /* irq_vector or a flow handler sets rx_cpu.current */
-	__u32 prep_hooked;	   /* napi_prep ties an interrupt to its NAPI; else by rx_pending */
-	__u32 exit_hooked;	   /* isr_exit ends rx_cpu.current */
+	__u32 one_device;   /* only rx_cpu.ifindex; 0: any interface whose interrupt is wanted */
+	__u32 netns;	    /* inode of our network namespace: ifindex repeats in others */
+	__u32 queue;	    /* receive queue + 1, 0: any */
+	__u32 irq_only;	    /* only packets whose NAPI was last scheduled by a wanted IRQ */
+	__u32 cpu_only;	    /* look at rx_cpu.on */
+	__u32 has_irqs;	    /* the interface has interrupts: keep polls and causes */
+	__u32 enter_hooked; /* irq_enter stamps every interrupt */
+	__u32 entry_hooked; /* irq_vector or a flow handler sets rx_cpu.current */
+	__u32 prep_hooked;  /* napi_prep ties an interrupt to its NAPI; else by rx_pending */
+	__u32 exit_hooked;  /* isr_exit ends rx_cpu.current */
 	__u32 softirq_exit_hooked; /* softirq_exit ends rx_cpu.softirq */
 	__u32 interrupts;	   /* write an RX_IRQ record per interrupt */
 	__u32 tracked;		   /* packets are followed beyond the driver stage */
@@ -272,7 +272,6 @@ struct rx_config {
 	__u64 slow_ns;
 	__u32 start_hooked;	/* napi_poll_start sees every poll but the busy ones */
 	__u32 irq_threads;	/* interrupts of the interface are handled in threads */
-	__u32 one_queue;	/* no NAPI instance serves more than one receive queue */
 	__u32 filter;		/* a filter was written into rx_filter (bpf/lib/slot.h) */
 	__u32 filter_ethernet;	/* it begins at the Ethernet header, else at the network header */
 	__u32 filter_bytes;	/* how many bytes it looks at, at most RX_FILTER_BYTES */
@@ -343,7 +342,8 @@ struct rx_waking {
 	__u8 pad[2];
 };
 
-/* One per possible CPU. `head` and `loss` are read by the reader through mmap, `on` is set by it.
+/* One per possible CPU. `head` and `loss` are read by the reader through mmap, `on`, `ifindex` and
+ * `one_queue` are set by it.
  */
 struct rx_cpu {
 	__u32 head;	 /* softirq ring: bytes written, modulo 2^32 */
@@ -352,6 +352,8 @@ struct rx_cpu {
 	__u32 irq_tail_seen;
 	__u32 on; /* 0: this CPU is filtered out */
 	__u32 busy;
+	__u32 ifindex;	 /* of the interface that is traced; set by the reader, at any time */
+	__u32 one_queue; /* no NAPI instance serves more than one receive queue; the same */
 	struct rx_loss loss;
 	__u64 self;	 /* where this is: what turns a pointer into a number (bpf/lib/track.h) */
 	__u32 sequence;	 /* packets recorded, when they are followed */
@@ -391,8 +393,8 @@ struct rx_tail {
 /* Per IRQ number, filled before attaching. */
 struct rx_irq_filter {
 	__u32 wanted;
-	__u32 ifindex;
-	__u32 queue; /* receive queue + 1, 0: unknown */
+	__u32 ifindex; /* 0: several interfaces share the line */
+	__u32 queue;   /* receive queue + 1, 0: unknown */
 	__u32 pad;
 };
 

@@ -3,6 +3,8 @@
 /** The lab's addresses: the guest is .1, the peer that frames pretend to come from is .2. */
 export const ADDRESSES = {
   guestMac: '52:54:00:77:00:01',
+  /** Of the guest's second NIC. */
+  secondMac: '52:54:00:77:00:03',
   peerMac: '52:54:00:77:00:02',
   guest4: '10.77.0.1',
   peer4: '10.77.0.2',

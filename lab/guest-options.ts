@@ -8,6 +8,8 @@ export interface GuestOptions {
   readonly kernel?: string;
   /** `MODEL[,queues=N]`; igb unless said; null for a guest without a NIC. */
   readonly nic?: string | { readonly model: string; readonly queues?: number } | null;
+  /** `MODEL[,queues=N]` of a second NIC, eth1, on a frame socket of its own; it is left down. */
+  readonly second?: string;
   /** Emulated CPUs; 2 unless said. */
   readonly cpus?: number;
   /** MiB; 2048 unless said. */

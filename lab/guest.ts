@@ -60,6 +60,8 @@ export class Guest {
   #qemu: ChildProcess | undefined;
   #control: Socket | undefined;
   #injector: Injector | undefined;
+  #secondInjector: Injector | undefined;
+  readonly #second: NicSpec | undefined;
   #watcher: FSWatcher | undefined;
   #sockets = '';
   #release: () => void = () => undefined;
@@ -79,6 +81,7 @@ export class Guest {
         ? wish
         : `${wish.model}${wish.queues === undefined ? '' : `,queues=${wish.queues}`}`;
     this.nic = text === null ? undefined : parseNic(text, this.cpus);
+    this.#second = options.second === undefined ? undefined : parseNic(options.second, this.cpus);
     this.folder = runFolder(`${this.kernel}-${this.nic?.model.name ?? 'no-nic'}`);
     this.traceLog = join(this.folder, 'trace.log');
   }
@@ -87,6 +90,12 @@ export class Guest {
   get injector(): Injector {
     if (this.#injector !== undefined) return this.#injector;
     throw this.#error('sending frames', 'this guest has no NIC', 'start it with a NIC');
+  }
+
+  /** The same for the second NIC. */
+  get secondInjector(): Injector {
+    if (this.#secondInjector !== undefined) return this.#secondInjector;
+    throw this.#error('sending frames', 'this guest has no second NIC', 'start it with one');
   }
 
   /** Folder on the host that the guest sees as /run/rxlab/x. */
@@ -102,7 +111,8 @@ export class Guest {
     const kernel = await ensureKernel(this.kernel, this.#say);
     const qemu = await ensureQemu(this.#say);
     const busybox = await ensureBusybox(this.#say);
-    const modules = [...(this.nic?.model.modules ?? []), ...(this.#options.modules ?? [])];
+    const drivers = [this.nic, this.#second].flatMap((nic) => nic?.model.modules ?? []);
+    const modules = [...new Set([...drivers, ...(this.#options.modules ?? [])])];
     const initramfs = await ensureInitramfs(kernel, modules, busybox);
     this.#release = await takeLock(join(cached(), 'guest.lock'), `guest ${this.kernel}`, this.#say);
     mkdirSync(this.exchange, { recursive: true });
@@ -118,6 +128,7 @@ export class Guest {
       memory: this.#options.memory ?? 2048,
       nic: this.nic,
       frameSocket: join(this.#sockets, 'frames'),
+      second: this.#second && { nic: this.#second, frameSocket: join(this.#sockets, 'frames2') },
       controlSocket: join(this.#sockets, 'control'),
       exchange: this.exchange,
       consoleLog: join(this.folder, 'console.log'),
@@ -252,6 +263,10 @@ export class Guest {
         ? new TapWire(this.#qemu?.pid ?? 0)
         : new SocketWire(await connectWhenOpen(join(this.#sockets, 'frames'), check));
     this.#injector = new Injector(wire);
+    if (this.#second === undefined) return;
+    this.#secondInjector = new Injector(
+      new SocketWire(await connectWhenOpen(join(this.#sockets, 'frames2'), check)),
+    );
   }
 
   #hear(line: string): void {
@@ -280,6 +295,7 @@ export class Guest {
   #clean(): void {
     this.#watcher?.close();
     this.#injector?.close();
+    this.#secondInjector?.close();
     this.#control?.destroy();
     if (this.#sockets !== '') rmSync(this.#sockets, { recursive: true, force: true });
     this.#release();

@@ -13,6 +13,8 @@ export interface QemuOptions {
   readonly memory: number;
   /** Undefined: a guest without a NIC. */
   readonly nic: NicSpec | undefined;
+  /** A second NIC, on a frame socket of its own. */
+  readonly second?: { readonly nic: NicSpec; readonly frameSocket: string } | undefined;
   /** Unix socket on which QEMU takes frames: 4 bytes length, big-endian, then the frame. */
   readonly frameSocket: string;
   /** Unix socket of the virtio-serial port to the agent. */
@@ -49,17 +51,27 @@ function list(first: string, settings: Readonly<Record<string, string | number>>
   );
 }
 
-function nicArguments(nic: NicSpec, socket: string): string[][] {
+/**
+ * Which of the guest's NICs. The second one's slot has the same interrupt pin routing as the first one's: without MSI
+ * (pci=nomsi) they share a line.
+ */
+const PLACES = [
+  { id: 'n0', mac: ADDRESSES.guestMac, more: {} },
+  { id: 'n1', mac: ADDRESSES.secondMac, more: { addr: '0x8' } },
+] as const;
+
+function nicArguments(nic: NicSpec, socket: string, place: (typeof PLACES)[number] = PLACES[0]): string[][] {
+  const { id, mac, more } = place;
   const { queues } = nic;
   const backend =
     nic.by === 'tap'
-      ? list('tap', { id: 'n0', ifname: TAP, queues, script: 'no', downscript: 'no', vhost: 'off' })
-      : list('stream', { id: 'n0', server: 'on', 'addr.type': 'unix', 'addr.path': socket });
+      ? list('tap', { id, ifname: TAP, queues, script: 'no', downscript: 'no', vhost: 'off' })
+      : list('stream', { id, server: 'on', 'addr.type': 'unix', 'addr.path': socket });
   // A vector per queue and direction, one for changes of settings and one for the control queue. RSS without reported
   // hashes: QEMU then lets the tap spread the flows (BPF); spreading itself, it loses frames of a flood.
   const several = nic.by === 'tap' ? { mq: 'on', vectors: 2 * queues + 2, rss: 'on' } : {};
   // No option ROM: the guest never boots from the network.
-  const settings = { netdev: 'n0', mac: ADDRESSES.guestMac, romfile: '', ...several };
+  const settings = { netdev: id, mac, romfile: '', ...several, ...more };
   const device = list(nic.model.device, settings);
   return [
     ['-netdev', backend],
@@ -99,6 +111,9 @@ export function qemuArguments(options: QemuOptions): string[] {
     ...shareArguments('root', '/', ROOT_TAG, true),
     ...shareArguments('exchange', options.exchange, EXCHANGE_TAG, false),
     ...(options.nic === undefined ? [] : nicArguments(options.nic, options.frameSocket)),
+    ...(options.second === undefined
+      ? []
+      : nicArguments(options.second.nic, options.second.frameSocket, PLACES[1])),
     traced ? ['-msg', 'timestamp=on', '-D', options.traceLog] : [],
     ...options.trace.map((event) => ['-trace', event]),
   ];

@@ -85,15 +85,15 @@ static __always_inline struct rx_cpu *this_cpu(u32 *cpu)
  * address. */
 static __always_inline int our_device(struct rx_cpu *cpu, struct net_device *dev)
 {
-	if (rx.ifindex) {
-		if (dev->ifindex != rx.ifindex)
+	if (rx.one_device) {
+		if (dev->ifindex != cpu->ifindex)
 			return 0;
 		if ((u64)dev == cpu->device)
 			return 1;
 	}
 	if (dev->nd_net.net->ns.inum != rx.netns)
 		return 0;
-	if (rx.ifindex)
+	if (rx.one_device)
 		cpu->device = (u64)dev;
 	return 1;
 }

@@ -1,24 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
-import { kernelFiles } from '../sys/files.js';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { FakeKernel } from '../../test/support/kernel-files.js';
 import { forcedThreads, runInThreads, threadedIrqs } from './irq-threads.js';
 
-const folders: string[] = [];
-afterEach(() => {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
-});
-
-/** A folder with these files, as a kernel's. */
 function files(content: Readonly<Record<string, string>>) {
-  const root = mkdtempSync(join(tmpdir(), 'rxstamp-files-'));
-  folders.push(root);
-  for (const [path, text] of Object.entries(content)) {
-    mkdirSync(join(root, dirname(path)), { recursive: true });
-    writeFileSync(join(root, path), `${text}\n`);
-  }
-  return kernelFiles(root);
+  const kernel = new FakeKernel(content);
+  onTestFinished(() => kernel.close());
+  return kernel.files;
 }
 
 const THREADS = {
@@ -40,9 +27,8 @@ describe('interrupts in threads', () => {
 
   it('are all of them on PREEMPT_RT and with threadirqs, even where threads cannot be seen', () => {
     expect(forcedThreads(files({ 'sys/kernel/realtime': '1' }))).toBe(true);
-    expect(
-      forcedThreads(files({ 'sys/kernel/realtime': '0', 'proc/cmdline': 'nothreadirqs x=threadirqs' })),
-    ).toBe(false);
+    const neither = { 'sys/kernel/realtime': '0', 'proc/cmdline': 'nothreadirqs x=threadirqs' };
+    expect(forcedThreads(files(neither))).toBe(false);
     const forced = files({ 'proc/cmdline': 'quiet threadirqs' });
     expect(runInThreads([5], forced)).toBe(true);
     expect(runInThreads([], forced)).toBe(false);

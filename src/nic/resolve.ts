@@ -51,23 +51,37 @@ export function listNics(files: KernelFiles = HOST): Nic[] {
     .sort((a, b) => Number(b.irqs.length > 0) - Number(a.irqs.length > 0));
 }
 
+/** A NIC and one of its interrupts. */
+export interface IrqOwner {
+  readonly nic: Nic;
+  readonly irq: NicIrq;
+}
+
 /**
- * The NIC that an interrupt belongs to.
+ * The NICs that an interrupt belongs to: more than one where they share a line.
  * @throws RxError RXS_NO_IRQ when no such interrupt exists, RXS_IRQ_NOT_NIC when it is not a network interface's.
  */
-export function nicOfIrq(
-  irq: number,
-  files: KernelFiles = HOST,
-): { readonly nic: Nic; readonly irq: NicIrq } {
+export function nicsOfIrq(irq: number, files: KernelFiles = HOST): readonly [IrqOwner, ...IrqOwner[]] {
   const nics = listNics(files);
   const owners = nics.flatMap((nic) =>
     nic.irqs.filter((one) => one.irq === irq).map((one) => ({ nic, irq: one })),
   );
-  // Two ports of one PCI function share its interrupts: prefer the port whose name the handler carries.
-  const named = owners.find((owner) => owner.irq.actions.some((action) => action.includes(owner.nic.name)));
-  const owner = named ?? owners[0];
-  if (owner !== undefined) return owner;
+  // Two ports of one PCI function share its interrupts: prefer the ports whose name the handlers carry.
+  const [first, ...others] = owners.filter((owner) =>
+    owner.irq.actions.some((action) => action.includes(owner.nic.name)),
+  );
+  if (first !== undefined) return [first, ...others];
+  const owner = owners[0];
+  if (owner !== undefined) return [owner];
   throw notNic(irq, readInterrupts(files).lines.get(irq), nics, files);
+}
+
+/**
+ * The NIC that an interrupt belongs to, the first of them where the line is shared.
+ * @throws RxError as {@link nicsOfIrq}
+ */
+export function nicOfIrq(irq: number, files: KernelFiles = HOST): IrqOwner {
+  return nicsOfIrq(irq, files)[0];
 }
 
 /**

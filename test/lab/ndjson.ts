@@ -50,6 +50,17 @@ export interface InterruptLine {
   readonly exit: number;
 }
 
+/** A note line. */
+export interface NoteLine {
+  readonly type: 'note';
+  readonly time: string;
+  readonly what: string;
+  readonly text: string;
+  readonly interface?: string;
+  readonly irq?: number;
+  readonly cpus?: readonly number[];
+}
+
 /** The summary line. */
 export interface SummaryLine {
   readonly type: 'summary';
@@ -78,6 +89,7 @@ export interface TraceLines {
   readonly packets: readonly PacketLine[];
   readonly interrupts: readonly InterruptLine[];
   readonly losses: readonly { readonly count: number; readonly cause: string }[];
+  readonly notes: readonly NoteLine[];
   readonly summary: SummaryLine;
 }
 
@@ -92,5 +104,12 @@ export function readTrace(text: string): TraceLines {
   const [summary] = of<SummaryLine>('summary');
   if (meta === undefined || summary === undefined)
     throw new Error(`no meta or no summary in ${lines.length} lines`);
-  return { meta, summary, packets: of('packet'), interrupts: of('interrupt'), losses: of('loss') };
+  return {
+    meta,
+    summary,
+    packets: of('packet'),
+    interrupts: of('interrupt'),
+    losses: of('loss'),
+    notes: of('note'),
+  };
 }

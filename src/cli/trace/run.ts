@@ -1,13 +1,14 @@
 /** `rxstamp trace`: start, drain until told to stop, sum up. */
 import { EXIT } from '../../base/errors.js';
 import { EbpfSession } from '../../method/ebpf/session.js';
+import type { Nic } from '../../nic/nic.js';
 import { type ArrivalFacts, PacketCursor } from '../../packet/arrival.js';
 import { IN_FLIGHT_NS, Joiner } from '../../packet/join.js';
 import { Selection } from '../../packet/selection.js';
 import { type InterruptRecord, interruptEnd, interruptStart } from '../../record/source.js';
 import { LossLedger } from '../../record/loss.js';
 import { FORMATS } from '../../report/format/index.js';
-import type { Format, TraceMeta } from '../../report/format/format.js';
+import type { Change, Format, TraceMeta } from '../../report/format/format.js';
 import type { Lookups } from '../../report/lookups.js';
 import { Merges } from '../../report/merges.js';
 import { Summary } from '../../report/summary.js';
@@ -23,6 +24,7 @@ import { MOST_NOTES, clockSetText, openHardware } from './hardware.js';
 import { type TraceOptions, readOptions } from './options.js';
 import { ShownClock } from './shown-clock.js';
 import { type Target, resolveTarget } from './target.js';
+import { type Followed, Watcher } from './watch.js';
 
 /** How long to sleep between looks into the rings: short while packets come, longer when it is quiet. */
 const BUSY_MS = 4;
@@ -46,9 +48,22 @@ export async function runTrace(
       checkStamped(options, session.ways);
       const has = (program: string): boolean => session.programs.includes(program);
       const facts = { ...(await asked), tied: has('napi_prep'), starts: has('napi_poll_start') };
-      const trace = new Trace(options, target, session, facts);
+      const irqs = new Map(facts.irqs);
+      const trace = new Trace(options, target, session, { ...facts, irqs });
+      const nics = (now: readonly Nic[]): void => {
+        // Nothing is certain on the old ground; what is not known meanwhile counts as unknown.
+        irqs.clear();
+        void askFacts(now).then((fresh) => fresh.irqs.forEach((value, irq) => irqs.set(irq, value)));
+      };
+      const follow: Followed['follow'] = (to) => session.follow(to);
+      const watcher = new Watcher(target, { follow, nics, tell: (change) => trace.tell(change) });
+      trace.onTurn = () => watcher.turn(performance.now());
       if (hardware.stopped()) trace.stop();
-      return await trace.run();
+      try {
+        return await trace.run();
+      } finally {
+        watcher.close();
+      }
     } finally {
       session.close();
     }
@@ -74,6 +89,8 @@ class Trace {
   private readonly session: EbpfSession;
   /** Interrupts of all CPUs, to be put in order. */
   private pending: InterruptRecord[] = [];
+  /** Called between two looks into the rings. */
+  onTurn: () => void = () => {};
   private stopping = false;
   private wake: () => void = () => {};
 
@@ -87,7 +104,7 @@ class Trace {
     const lookups = this.lookups();
     this.selection = new Selection(options);
     this.summary = new Summary(stamped, lookups);
-    if (this.selection.narrows || options.expression !== undefined)
+    if (this.selection.narrows || target.ebpf.filter !== undefined)
       this.summary.stopped = this.selection.stopped;
     this.format = FORMATS[options.format](this.clock.timeline, stamped, lookups);
     this.output.write(this.format.header(traceMeta(options, target, session, this.clock.error)));
@@ -112,6 +129,7 @@ class Trace {
       this.summary.records += records;
       this.emit(false);
       this.clock.follow((note) => void process.stderr.write(`${note}\n`));
+      this.onTurn();
       const left = until - this.session.now();
       if (this.full() || this.output.closed || left <= 0) break;
       await this.sleep(Math.min(records > 0 ? BUSY_MS : QUIET_MS, Math.ceil(left / 1e6)));
@@ -121,6 +139,12 @@ class Trace {
     this.emit(true);
     this.finish();
     return this.ledger.total() > 0 ? EXIT.loss : EXIT.ok;
+  }
+
+  /** Says what has changed about the interface: to people always, and where the format has a place for it. */
+  tell(change: Change): void {
+    process.stderr.write(`note: ${change.text}\n`);
+    this.output.write(this.format.note?.(this.session.now(), change) ?? '');
   }
 
   private lookups(): Lookups {
@@ -221,6 +245,7 @@ function traceMeta(
     ways: session.ways,
     ringBytesPerCpu: target.ebpf.ringBytes,
     filter: { expression, irqs, queue, cpus, count, durationNs, interrupts, slower, pids },
+    ...(target.on === undefined ? {} : { on: target.on }),
     interfaces: target.nics.map((nic) => ({
       name: nic.name,
       ifindex: nic.ifindex,

@@ -2,8 +2,10 @@
 import { RxError } from '../../base/errors.js';
 import { type EbpfOptions, type WantedIrq, canCompare } from '../../method/ebpf/session.js';
 import type { Nic, NicIrq } from '../../nic/nic.js';
+import { below } from '../../nic/upper.js';
 import { runInThreads } from '../../nic/irq-threads.js';
-import { defaultRouteInterface, irqsOfQueue, nicOfIrq, resolveNic } from '../../nic/resolve.js';
+import { defaultRouteInterface, irqsOfQueue, nicsOfIrq, resolveNic } from '../../nic/resolve.js';
+import { interfaceFacts } from '../../sys/interfaces.js';
 import { possibleCpuCount } from '../../sys/cpus.js';
 import { type StageName, stageIndex } from '../../stages.js';
 import { kernelFilter } from './expression.js';
@@ -12,6 +14,8 @@ import type { TraceOptions } from './options.js';
 /** The interfaces of a trace and what the method must know. */
 export interface Target {
   readonly nics: readonly Nic[];
+  /** Said before the first packet, where the interfaces are not the one that was asked for. */
+  readonly on?: string;
   readonly ebpf: EbpfOptions;
 }
 
@@ -100,11 +104,41 @@ export function oneQueueEach(nic: Nic): boolean {
   );
 }
 
+/** The interrupt that is now what `old` was: by what it serves, where names tell; else by its number. */
+function sameIrq(old: NicIrq, now: NicIrq): boolean {
+  return old.role === now.role && old.queue === now.queue && (old.queue !== undefined || old.irq === now.irq);
+}
+
+/**
+ * What to listen to after something has changed: the same interrupts of the interfaces as they are now. `nics` are the
+ * ones that are there; without any, nothing is listened to.
+ */
+export function retarget(
+  { nics: before, ebpf }: Target,
+  nics: readonly Nic[],
+): Pick<EbpfOptions, 'ifindex' | 'irqs' | 'oneQueue'> {
+  const irqs = nics.flatMap((nic) => {
+    const old = before.find((one) =>
+      one.bus === undefined ? one.ifindex === nic.ifindex : one.bus === nic.bus,
+    );
+    if (!ebpf.irqOnly || old === undefined) return wanted(nic, receivingIrqs(nic));
+    const asked = old.irqs.filter(({ irq }) => ebpf.irqs.some((one) => one.irq === irq));
+    return wanted(
+      nic,
+      nic.irqs.filter((irq) => asked.some((one) => sameIrq(one, irq))),
+    );
+  });
+  const ifindex = ebpf.ifindex === undefined ? undefined : (nics[0]?.ifindex ?? 0);
+  return { ifindex, irqs, oneQueue: nics.every(oneQueueEach) };
+}
+
 /** Resolves a trace's target and compiles its filter expression. Errors: those of both. */
 export function resolveTarget(options: TraceOptions): Target {
-  const target = resolveInterfaces(options);
-  const { expression, guessed } = options;
-  if (expression === undefined) return target;
+  const { target, share } = resolveInterfaces(options);
+  const { guessed } = options;
+  const parts = [share, options.expression].filter((part) => part !== undefined);
+  if (parts.length === 0) return target;
+  const expression = parts.length === 1 ? parts.join() : parts.map((part) => `(${part})`).join(' and ');
   const filter = kernelFilter(
     expression,
     guessed,
@@ -114,7 +148,10 @@ export function resolveTarget(options: TraceOptions): Target {
 }
 
 /** The interfaces and interrupts. Errors: RXS_NO_IFACE, RXS_NO_DEFAULT_ROUTE, RXS_NO_IRQ, RXS_IRQ_NOT_NIC, RXS_NO_QUEUE, RXS_NO_CPU. */
-function resolveInterfaces(options: TraceOptions): Target {
+function resolveInterfaces(options: TraceOptions): {
+  readonly target: Target;
+  readonly share?: string | undefined;
+} {
   checkCpus(options.cpus);
   const common = {
     until: options.until,
@@ -124,7 +161,13 @@ function resolveInterfaces(options: TraceOptions): Target {
     ringBytes: ringSize(options.ringBytes, possibleCpuCount(), options.interrupts || isLater(options.until)),
   };
   if (options.irqs !== undefined && options.irqs.length > 0) {
-    const owners = options.irqs.map((irq) => nicOfIrq(irq));
+    const named = options.interface;
+    const owners = options.irqs.flatMap((irq) => {
+      const all = nicsOfIrq(irq);
+      const own = all.filter(({ nic }) => nic.name === named);
+      // A shared line brings packets of all its NICs, unless one is named.
+      return own.length > 0 ? own : all;
+    });
     const nics = [...new Map(owners.map(({ nic }) => [nic.ifindex, nic])).values()];
     const stranger =
       options.interface === undefined ? undefined : owners.find(({ nic }) => nic.name !== options.interface);
@@ -141,40 +184,46 @@ function resolveInterfaces(options: TraceOptions): Target {
     if (!options.interrupts) checkReceives(owners);
     const [only] = nics;
     if (options.queue !== undefined && only !== undefined) irqsOfQueue(only, options.queue);
-    return {
-      nics,
-      ebpf: {
-        ...common,
-        ifindex: nics.length === 1 ? only?.ifindex : undefined,
-        irqs: owners.flatMap(({ nic, irq }) => wanted(nic, [irq])),
-        irqOnly: true,
-        oneQueue: nics.every(oneQueueEach),
-        irqThreads: runInThreads(owners.map(({ irq }) => irq.irq)),
-        queue: options.queue,
-      },
+    const ebpf = {
+      ...common,
+      ifindex: nics.length === 1 ? only?.ifindex : undefined,
+      irqs: owners.flatMap(({ nic, irq }) => wanted(nic, [irq])),
+      irqOnly: true,
+      oneQueue: nics.every(oneQueueEach),
+      irqThreads: runInThreads(owners.map(({ irq }) => irq.irq)),
+      queue: options.queue,
     };
+    return { target: { nics, ebpf } };
   }
-  const nic = resolveNic(options.interface ?? defaultRouteInterface());
-  if (options.interrupts && nic.irqs.length === 0) {
+  const asked = resolveNic(options.interface ?? defaultRouteInterface());
+  const lower = asked.irqs.length > 0 ? undefined : below(asked.name);
+  const nics = lower?.nics ?? [asked];
+  if (options.interrupts && lower === undefined && asked.irqs.length === 0) {
     throw new RxError('RXS_USAGE', {
       doing: 'showing interrupts of',
-      subject: nic.name,
-      why: nic.noIrqs ?? 'it has none',
+      subject: asked.name,
+      why: asked.noIrqs ?? 'it has none',
       hint: 'leave --interrupts out to see its packets, or name an interface with interrupts (rxstamp irqs)',
     });
   }
-  const all = receivingIrqs(nic);
-  const ofQueue = options.queue === undefined ? [] : irqsOfQueue(nic, options.queue).filter(receives);
-  return {
-    nics: [nic],
-    ebpf: {
-      ...common,
-      ifindex: nic.ifindex,
-      irqs: wanted(nic, ofQueue.length > 0 ? ofQueue : all),
-      irqOnly: ofQueue.length > 0,
-      oneQueue: oneQueueEach(nic),
-      irqThreads: runInThreads(all.map(({ irq }) => irq)),
-      queue: options.queue,
-    },
+  const { queue } = options;
+  const served = nics.map((nic) => ({
+    nic,
+    all: receivingIrqs(nic),
+    ofQueue: queue === undefined ? [] : irqsOfQueue(nic, queue).filter(receives),
+  }));
+  const ebpf = {
+    ...common,
+    // Several: told by their interrupts.
+    ifindex: nics.length === 1 ? nics[0]?.ifindex : undefined,
+    irqs: served.flatMap(({ nic, all, ofQueue }) => wanted(nic, ofQueue.length > 0 ? ofQueue : all)),
+    irqOnly: nics.length > 1 || served.some(({ ofQueue }) => ofQueue.length > 0),
+    oneQueue: nics.every(oneQueueEach),
+    irqThreads: runInThreads(served.flatMap(({ all }) => all.map(({ irq }) => irq))),
+    // A device that is down gets its interrupts when it comes up.
+    mayHaveIrqs: nics.some((nic) => nic.bus !== undefined && interfaceFacts(nic.name)?.up === false),
+    queue,
   };
+  if (lower === undefined) return { target: { nics, ebpf } };
+  return { target: { nics, ebpf, on: lower.text }, share: options.interrupts ? undefined : lower.expression };
 }

@@ -40,6 +40,20 @@ export class Rings {
     this.cpuWords[(cpu * CPU.SIZE + CPU.on) / 4] = on ? 1 : 0;
   }
 
+  /**
+   * Which interface the programs look at, on all CPUs, from now on; 0: none. Its address, which they remember, is
+   * forgotten: the kernel may have given it to another interface.
+   */
+  follow(ifindex: number, oneQueue: boolean): void {
+    for (let cpu = 0; cpu < this.cpus; cpu++) {
+      const word = (cpu * CPU.SIZE) / 4;
+      this.cpuWords[word + CPU.ifindex / 4] = 0;
+      this.cpuWords.fill(0, word + CPU.device / 4, word + CPU.device / 4 + 2);
+      this.cpuWords[word + CPU.oneQueue / 4] = oneQueue ? 1 : 0;
+      this.cpuWords[word + CPU.ifindex / 4] = ifindex;
+    }
+  }
+
   /** Visits every record that a ring holds now and gives the room back. Returns how many there were. */
   drain(ring: number, visit: RecordVisitor): number {
     return this.reader.drain(ring, visit);

@@ -21,7 +21,7 @@ import { type Plan, plan } from './plan.js';
 import { Rings } from './ring.js';
 import { type KernelFilter, setFilter } from './filter.js';
 import { withFilter } from './slot.js';
-import { mapShared } from '../../sys/libc.js';
+import { type Mapping, mapShared } from '../../sys/libc.js';
 
 /** An interrupt to listen to. */
 export interface WantedIrq {
@@ -43,6 +43,8 @@ export interface EbpfOptions {
   readonly oneQueue: boolean;
   /** Some of `irqs` have a thread that runs their handler or its second half. */
   readonly irqThreads?: boolean;
+  /** True: it has no interrupts now, but may get some while it is traced. */
+  readonly mayHaveIrqs?: boolean;
   readonly queue: number | undefined;
   readonly cpus: readonly number[] | undefined;
   /** Only packets that it lets through; undefined: all. */
@@ -100,6 +102,8 @@ export class EbpfSession implements RecordSource {
   private readonly ringCount: number;
   private readonly object: BpfObject;
   private readonly rings: Rings;
+  private readonly filter: Mapping;
+  private listened = new Set<number>();
   private readonly plan: Plan;
   private readonly hardware: HardwareStamps | undefined;
   private readonly reasons: ReadonlyMap<number, string>;
@@ -115,6 +119,7 @@ export class EbpfSession implements RecordSource {
     this.reasons = reasons;
     this.object = object;
     this.rings = rings;
+    this.filter = mapShared(object.mapFd('irqs'), LIMITS.MAX_IRQS * IRQ_FILTER.SIZE, 0, true);
     this.ringCount = ringCount;
     this.plan = chosen;
     this.base = clockNow('mono');
@@ -170,7 +175,8 @@ export class EbpfSession implements RecordSource {
         reasons,
         options.hardware?.clock,
       );
-      session.admit(options);
+      session.follow(options);
+      for (const cpu of options.cpus ?? []) rings.switchCpu(cpu, true);
       for (const program of programs) object.attach(program);
       return session;
     } catch (error) {
@@ -179,10 +185,18 @@ export class EbpfSession implements RecordSource {
     }
   }
 
-  private admit(options: EbpfOptions): void {
-    const filter = mapShared(this.object.mapFd('irqs'), LIMITS.MAX_IRQS * IRQ_FILTER.SIZE, 0, true);
-    const words = new Uint32Array(filter.buffer);
-    for (const { irq, ifindex, queue } of options.irqs) {
+  /**
+   * Listens to these interrupts of this interface from now on and to no others, without a gap for those that stay.
+   * Errors: RXS_NO_IRQ.
+   */
+  follow(target: Pick<EbpfOptions, 'ifindex' | 'irqs' | 'oneQueue'>): void {
+    this.rings.follow(target.ifindex ?? 0, target.oneQueue);
+    const words = new Uint32Array(this.filter.buffer);
+    const wanted = new Set(target.irqs.map(({ irq }) => irq));
+    for (const irq of this.listened) {
+      if (!wanted.has(irq)) words[(irq * IRQ_FILTER.SIZE + IRQ_FILTER.wanted) / 4] = 0;
+    }
+    for (const { irq, ifindex, queue } of target.irqs) {
       if (irq >= LIMITS.MAX_IRQS) {
         throw new RxError('RXS_NO_IRQ', {
           doing: 'listening to IRQ',
@@ -192,12 +206,13 @@ export class EbpfSession implements RecordSource {
         });
       }
       const at = (irq * IRQ_FILTER.SIZE) / 4;
-      words[at + IRQ_FILTER.ifindex / 4] = ifindex;
+      // A line that several of them share: of any.
+      const shared = target.irqs.some((one) => one.irq === irq && one.ifindex !== ifindex);
+      words[at + IRQ_FILTER.ifindex / 4] = shared ? 0 : ifindex;
       words[at + IRQ_FILTER.queue / 4] = queue === undefined ? 0 : queue + 1;
       words[at + IRQ_FILTER.wanted / 4] = 1;
     }
-    filter.close();
-    for (const cpu of options.cpus ?? []) this.rings.switchCpu(cpu, true);
+    this.listened = wanted;
   }
 
   drain(): number {
@@ -265,6 +280,7 @@ export class EbpfSession implements RecordSource {
   }
 
   close(): void {
+    this.filter.close();
     this.rings.close();
     this.object.close();
   }
@@ -274,6 +290,10 @@ interface Decision {
   readonly chosen: Plan;
   readonly castHeaders: boolean;
   readonly reasons: ReadonlyMap<number, string>;
+}
+
+function hasIrqs({ irqs, mayHaveIrqs }: EbpfOptions): boolean {
+  return irqs.length > 0 || mayHaveIrqs === true;
 }
 
 function decide(options: EbpfOptions): Decision {
@@ -331,12 +351,12 @@ function configure(rodata: DataView, options: EbpfOptions, chosen: Plan, cpus: n
     rodata.setUint32(offset, Number(value), true);
   set(CONFIG.chunksPerRing, chunks);
   set(CONFIG.possibleCpus, cpus);
-  set(CONFIG.ifindex, options.ifindex ?? 0);
+  set(CONFIG.oneDevice, options.ifindex !== undefined);
   set(CONFIG.netns, networkNamespace());
   set(CONFIG.queue, options.queue === undefined ? 0 : options.queue + 1);
   set(CONFIG.irqOnly, options.irqOnly);
   set(CONFIG.cpuOnly, options.cpus !== undefined);
-  set(CONFIG.hasIrqs, options.irqs.length > 0);
+  set(CONFIG.hasIrqs, hasIrqs(options));
   set(CONFIG.enterHooked, chosen.programs.includes('irq_enter'));
   set(CONFIG.entryHooked, chosen.entryHooked);
   set(CONFIG.prepHooked, chosen.prepHooked);
@@ -344,7 +364,6 @@ function configure(rodata: DataView, options: EbpfOptions, chosen: Plan, cpus: n
   set(CONFIG.softirqExitHooked, chosen.softirqExitHooked);
   set(CONFIG.startHooked, chosen.startHooked);
   set(CONFIG.irqThreads, chosen.threadsHooked);
-  set(CONFIG.oneQueue, options.oneQueue);
   setFilter(rodata, options.filter);
   set(CONFIG.interrupts, options.interrupts);
   set(CONFIG.hardware, options.hardware?.clock !== undefined);

@@ -7,6 +7,15 @@ import type { StageName } from '../../stages.js';
 import type { Lookups } from '../lookups.js';
 import type { Summary } from '../summary.js';
 
+/** A change of what is traced: what it is about, in words, and in data. */
+export interface Change {
+  readonly what: string;
+  readonly text: string;
+  readonly interface?: string;
+  readonly irq?: number;
+  readonly cpus?: readonly number[];
+}
+
 /** What is known before the first packet. */
 export interface TraceMeta {
   readonly version: string;
@@ -17,6 +26,8 @@ export interface TraceMeta {
   readonly ways: readonly StageWay[];
   readonly ringBytesPerCpu: number;
   readonly filter: Readonly<Record<string, unknown>>;
+  /** Where the interfaces are not the one that was asked for: which are traced instead, and why. */
+  readonly on?: string;
   readonly interfaces: readonly {
     readonly name: string;
     readonly ifindex: number;
@@ -43,6 +54,8 @@ export interface Format {
   };
   interrupt(interrupt: InterruptRecord, number: number): string;
   loss(loss: Loss): string;
+  /** Something about the interface has changed at a time; only where the format has a place for it. */
+  note?(time: number, change: Change): string;
   summary(summary: Summary, ledger: LossLedger): string;
 }
 

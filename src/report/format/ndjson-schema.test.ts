@@ -57,6 +57,14 @@ describe('docs/ndjson.schema.json', () => {
       ...render(ndjsonFormat),
       ...render(ndjsonFormat, narrowed),
       ...renderWays(ndjsonFormat),
+      ...render(ndjsonFormat, { ...META, on: 'br0 (bridge): packets are stamped at eth0' }),
+      ndjsonFormat(new Timeline(5n), ['driver']).note!(7, {
+        what: 'affinity',
+        text: 'IRQ 31 may go to CPU 0 now (was 1)',
+        interface: 'eth0',
+        irq: 31,
+        cpus: [0],
+      }),
     ])
       expect(wrong(line)).toBe('');
   });

@@ -122,6 +122,8 @@ export const ndjsonFormat: FormatMaker = (timeline, stages, lookups = NO_LOOKUPS
       const span = { from: timeline.nanoseconds(loss.from), to: timeline.nanoseconds(loss.to) };
       return `${JSON.stringify({ type: 'loss', cause, cpu: cpu < 0 ? null : cpu, count, ...span })}\n`;
     },
+    note: (time, change) =>
+      `${JSON.stringify({ type: 'note', time: timeline.nanoseconds(time), ...change })}\n`,
     summary: (summary, ledger) => `${JSON.stringify({ type: 'summary', ...summary.json(ledger) })}\n`,
   };
 };

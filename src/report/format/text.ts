@@ -27,7 +27,7 @@ export function headerLines(meta: TraceMeta): string[] {
     .filter((way) => way.hook !== undefined && way.stage === 'hw')
     .map((way) => `hw: ${way.hook}`);
   const parts = [`earliest stamp: ${earliest?.stage} (${earliest?.hook})`, ...nic, ...missingStages(meta)];
-  return [parts.join('; '), ...lines];
+  return [parts.join('; '), ...(meta.on === undefined ? [] : [meta.on]), ...lines];
 }
 
 /** `no entry, poll: EPERM: …`: stages that fail for the same reason share it. All hooks by name are in NDJSON's meta. */
