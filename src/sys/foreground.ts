@@ -3,14 +3,18 @@ import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { RxError } from '../base/errors.js';
 
-/**
- * Runs a command to its end. @returns its exit code, 128 + number when a signal ended it
- * @throws RxError RXS_USAGE when it cannot be started
- */
-export function runForeground(argv: readonly string[]): Promise<number> {
+/** A running command. */
+export interface Foreground {
+  /** Its exit code, 128 + number when a signal ended it; rejected with RXS_USAGE when it could not be started. */
+  readonly done: Promise<number>;
+  readonly kill: (signal: NodeJS.Signals) => void;
+}
+
+/** Starts a command. */
+export function runForeground(argv: readonly string[]): Foreground {
   const [program = '', ...args] = argv;
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: 'inherit' });
+  const child = spawn(program, args, { stdio: 'inherit' });
+  const done = new Promise<number>((resolve, reject) => {
     child.on('error', (cause: NodeJS.ErrnoException) =>
       reject(
         new RxError('RXS_USAGE', {
@@ -26,4 +30,5 @@ export function runForeground(argv: readonly string[]): Promise<number> {
       resolve(code ?? 128 + (signal === null ? 0 : (constants.signals[signal] ?? 0))),
     );
   });
+  return { done, kill: (signal) => void child.kill(signal) };
 }

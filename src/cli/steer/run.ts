@@ -5,7 +5,7 @@ import { abandoned } from '../../steer/state.js';
 import { undoWhile } from '../../steer/undo.js';
 import type { SteerOptions } from './options.js';
 import { runSteering } from './steering.js';
-import { type SteerTarget, checkMayChange, loadState, steerTarget } from './target.js';
+import { type SteerTarget, checkMayChange, forgetGone, loadState, steerTarget } from './target.js';
 import { runWhich } from './which.js';
 
 const say = (lines: readonly string[]): void => void process.stderr.write(`${lines.join('\n')}\n`);
@@ -34,6 +34,7 @@ function show(target: SteerTarget): number {
 function undo(target: SteerTarget, all: boolean): Promise<number> {
   checkMayChange();
   return target.folder.locked(() => {
+    forgetGone(target);
     const state = loadState(target);
     if (state.top === undefined) {
       say([`rxstamp has changed nothing on ${target.nic.name} that is still there`]);

@@ -10,10 +10,10 @@ import { irqText } from '../../steer/show.js';
 import type { SteerState, Steering } from '../../steer/state.js';
 import { stepText } from '../../steer/step-text.js';
 import { undoAbandoned, undoWhile } from '../../steer/undo.js';
-import { runForeground } from '../../sys/foreground.js';
+import { type Foreground, runForeground } from '../../sys/foreground.js';
 import { thisProcess } from '../../sys/process.js';
 import type { SteerWish } from './options.js';
-import { type SteerTarget, checkMayChange, loadState } from './target.js';
+import { type SteerTarget, checkMayChange, forgetGone, loadState } from './target.js';
 import { Verification } from './verification.js';
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
@@ -26,12 +26,12 @@ function noSteering(
   notes: readonly string[],
 ): RxError {
   const { nic } = target;
-  const rule = wish.ways.includes('table') ? '' : '; without --by, the RSS table would be tried too';
+  const more = wish.ways.includes('table') ? '' : '; without --by, the RSS table would be tried too';
   return new RxError('RXS_NO_STEERING', {
     doing: `steering to queue ${wish.queue} of`,
     subject: nic.name,
     why: [...reasons, ...notes].join('; '),
-    hint: `what ${nic.driver ?? 'it'} can do: rxstamp steer ${nic.name} --show${rule}`,
+    hint: `what ${nic.driver ?? 'it'} can do: rxstamp steer ${nic.name} --show${more}`,
   });
 }
 
@@ -60,8 +60,13 @@ class Run {
   private ways: readonly Way[];
   private check: Verification | undefined;
   private stopped = false;
-  private readonly stop = (): void => {
+  /** Nothing had to be changed. */
+  private unchanged = false;
+  private running: Foreground | undefined;
+  private readonly stop = (signal: NodeJS.Signals): void => {
     this.stopped = true;
+    // Ctrl-C reaches the command by itself.
+    if (signal !== 'SIGINT') this.running?.kill(signal);
   };
 
   constructor(target: SteerTarget, wish: SteerWish, spec: FlowSpec) {
@@ -89,6 +94,7 @@ class Run {
       for (;;) {
         if (this.stopped) return EXIT.failure;
         const steering = await target.folder.locked(() => this.change());
+        this.unchanged = steering.steps.length === 0;
         check.changed(steering.way);
         const code = await this.judge(check);
         if (code !== undefined) return code;
@@ -131,6 +137,7 @@ class Run {
   /** Under the lock: takes off what dead processes left, then tries the ways in order. */
   private change(): Steering {
     const { target, wish } = this;
+    forgetGone(target);
     const state = loadState(target);
     const old = undoAbandoned(state, target.settings);
     for (const line of old.lines) say(`left by a process that died: ${line}`);
@@ -186,9 +193,10 @@ class Run {
     }
     (wish.command.length > 0 ? process.stderr : process.stdout).write(place);
     const running = wish.command.length > 0 ? runForeground(wish.command) : undefined;
+    this.running = running;
     let code: number | undefined;
     let failure: unknown;
-    const over = running?.then(
+    const over = running?.done.then(
       (ended) => (code = ended),
       (error: unknown) => (failure = error),
     );
@@ -217,7 +225,9 @@ class Run {
       throw new RxError('RXS_STEER_FAILED', {
         doing: `steering to queue ${wish.queue} of`,
         subject: target.nic.name,
-        why: 'the driver accepted it, but packets of the flow came elsewhere; it was undone',
+        why: this.unchanged
+          ? 'the NIC is set so already, and yet packets of the flow come elsewhere'
+          : 'the driver accepted it, but packets of the flow came elsewhere; it was undone',
         hint: 'the counts are in the lines above; try another --by',
       });
     }

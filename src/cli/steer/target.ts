@@ -41,12 +41,16 @@ export function checkMayChange(): void {
   });
 }
 
-/** Loads the steerings of the interface, and forgets those of interfaces that are gone: the changes went with them. */
+/** The steerings of the interface. @throws RxError RXS_STATE */
 export function loadState({ folder, about }: SteerTarget): SteerState {
+  return SteerState.load(folder, about);
+}
+
+/** Forgets the steerings of interfaces that are gone: the changes went with them. For who may write. */
+export function forgetGone({ folder, about }: SteerTarget): void {
   const present = new Set(interfaceNames().map((name) => interfaceFacts(name, HOST)?.ifindex));
   for (const name of folder.names()) {
     const [, netns, ifindex] = /^(\d+)-(\d+)\.json$/.exec(name) ?? [];
     if (Number(netns) === about.netns && !present.has(Number(ifindex))) folder.write(name, undefined);
   }
-  return SteerState.load(folder, about);
 }

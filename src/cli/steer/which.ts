@@ -37,11 +37,12 @@ export async function runWhich(
   }
   try {
     process.stderr.write(`watching ${nic.name} for it for ${watchNs / 1e9} s\n`);
-    const end = watching.now() + watchNs;
+    const start = watching.now();
+    const end = start + watchNs;
     await watchUntil(watching, () => watching.now() >= end);
     const seen = watching.watch.first;
     const queues = [...seen.byQueue.keys()];
-    print(`seen in ${watchNs / 1e9} s: ${countText(seen)}`);
+    print(`seen in ${((watching.now() - start) / 1e9).toFixed(1)} s: ${countText(seen)}`);
     if (queues.length === 0) return EXIT.unverified;
     if (answer.kind === 'queue' && queues.some((queue) => queue !== answer.queue)) {
       print('the NIC does otherwise than computed');
