@@ -1,14 +1,17 @@
 import { type Command, Option } from 'commander';
 import { HOOKED_STAGES } from '../stages.js';
 
+type RawOptions = Record<string, string | boolean | undefined>;
+
 /** Adds `rxstamp trace`. */
 export function addTrace(root: Command): void {
   root
     .command('trace')
     .description('print when each received packet arrived, live')
+    .argument('[interface]', 'if there is one of that name; else the one with the default route')
     .argument(
-      '[words...]',
-      'interface, if one of that name exists (else the one with the default route), then a filter expression as in tcpdump: udp port 53',
+      '[filter...]',
+      'packets to show, an expression as in tcpdump: udp port 53 (filtered in the kernel)',
     )
     .option('-i, --interface <name>', 'interface; all words are then the filter expression')
     .option('-F, --filter-file <file>', 'read the filter expression from a file')
@@ -65,8 +68,8 @@ Data goes to stdout, everything else to stderr. Exit: 0 done, 1 failure, 2 usage
                                            packets that were late at the driver
   rxstamp trace eth0 --pid 812             packets that process 812 reads, each with its way to the reader`,
     )
-    .action(async (words: string[], options: Record<string, string | boolean | undefined>) => {
+    .action(async (first: string | undefined, rest: readonly string[], options: RawOptions) => {
       const { runTrace } = await import('./trace/run.js');
-      process.exitCode = await runTrace(words, options);
+      process.exitCode = await runTrace(first === undefined ? [] : [first, ...rest], options);
     });
 }

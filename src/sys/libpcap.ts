@@ -149,7 +149,7 @@ function openLive({ device, link }: FilterTarget): Pointer | string {
   const status = pcap().activate(handle) as number;
   const why =
     status < 0
-      ? `${pcap().statusText(status) as string} (${pcap().errorText(handle) as string})`
+      ? (pcap().errorText(handle) as string) || (pcap().statusText(status) as string)
       : pcap().dataLink(handle) === LINK[link]
         ? undefined
         : `libpcap captures on it with link type ${pcap().dataLink(handle) as number}`;

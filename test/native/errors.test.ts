@@ -83,6 +83,18 @@ describe('a wrong command line', () => {
   });
 });
 
+describe('without libpcap', () => {
+  it('a filter expression says what to install, and nothing else needs it', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'rxstamp-errors-'));
+    for (const name of ['libpcap.so.0.8', 'libpcap.so.1']) writeFileSync(join(folder, name), 'no library');
+    const env = { LD_LIBRARY_PATH: folder };
+    expect(lineOf(tell(['lo', 'udp'], [], env), 'RXS_NO_LIBPCAP')).toMatch(/not installed.*libpcap0\.8/);
+    expect(lineOf(tell(['nosuch0'], [], env), 'RXS_NO_IFACE')).toMatch(/"nosuch0".*pick one of: .*lo/);
+    expect(tell(['lo', '-c', 'x'], [], env).stderr).toMatch(/^RXS_USAGE/);
+    rmSync(folder, { recursive: true });
+  });
+});
+
 describe.skipIf(cannotTrace !== undefined)(titled('without the privilege', cannotTrace), () => {
   it('a user is told which capabilities are missing', () => {
     const nobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];

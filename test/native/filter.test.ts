@@ -156,6 +156,32 @@ describe.skipIf(cannotTrace !== undefined)(titled('a filter in the kernel', cann
       expect(linesOf(stdout).at(-1)).toMatchObject({ packets: shown, stopped, seen: jumbo.length, lost: 0 });
     });
 
+    it('begins at the IP header where there is no link layer', { timeout: 30_000 }, async () => {
+      const name = `rxt${process.pid}`;
+      const tun = inside(process.execPath, join(packageRoot, 'dist/test/support/tun.js'), name);
+      await heard(tun, 'stdout', 'ready');
+      const up = ['-n', link.namespace, 'link', 'set', name, 'up'];
+      expect(spawnSync('ip', up).status).toBe(0);
+      const ipPackets = frames.filter((frame) => [0x0800, 0x86dd].includes(frame.readUInt16BE(12)));
+      const counted = async (...expression: string[]): Promise<number> => {
+        const trace = await new RunningTrace(
+          [name, ...expression, '--format', 'ndjson'],
+          link.namespace,
+        ).ready();
+        for (const packet of ipPackets) tun.stdin?.write(`${packet.subarray(14).toString('hex')}\n`);
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        const { code, stdout } = await trace.interrupt();
+        expect(code).toBe(0);
+        return linesOf(stdout).filter((line) => line.type === 'packet').length;
+      };
+      const those = (wanted: (frame: Buffer) => boolean): number => ipPackets.filter(wanted).length;
+      expect(await counted()).toBe(ipPackets.length);
+      expect(await counted('ip6')).toBe(those((frame) => frame.readUInt16BE(12) === 0x86dd));
+      expect(await counted('greater', '600')).toBe(those((frame) => frame.length - 14 >= 600));
+      expect(await counted('ip[8]', '=', '1')).toBe(those((frame) => frame[14] === 0x45 && frame[22] === 1));
+      tun.stdin?.end();
+    });
+
     it('costs nothing at later stages either', { timeout: 30_000 }, async () => {
       const words = [link.name, 'udp port 53', '--format', 'ndjson', '--until', 'stack'];
       const trace = await new RunningTrace(words, link.namespace).ready();

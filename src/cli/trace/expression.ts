@@ -10,7 +10,7 @@ import { LIMITS } from '../../method/ebpf/layout.gen.js';
 import { SLOT_ROOM } from '../../method/ebpf/slot.js';
 import { HOST } from '../../sys/files.js';
 import { interfaceNames, linkTypeOf } from '../../sys/interfaces.js';
-import { type Compilation, compileFilter } from '../../sys/libpcap.js';
+import { type Compilation, type FilterTarget, compileFilter } from '../../sys/libpcap.js';
 
 /** The positional words of `trace`, told apart. */
 export interface Words {
@@ -119,10 +119,22 @@ function refuse(
     doing: 'compiling the filter expression',
     subject: JSON.stringify(expression),
     why: said,
-    hint: guessed
-      ? `see pcap-filter(7); if ${JSON.stringify(first)} is meant as the interface, pick one of: ${names}`
-      : 'see pcap-filter(7)',
+    hint: needsLive(expression)
+      ? 'vlan, inbound and outbound are compiled as for a capture on the interface, which must be up; see pcap-filter(7)'
+      : guessed
+        ? `see pcap-filter(7); if ${JSON.stringify(first)} is meant as the interface, pick one of: ${names}`
+        : 'see pcap-filter(7)',
   });
+}
+
+/** A single word that is no interface and that nobody can compile is taken for a mistyped interface. */
+function compileOrSay(expression: string, guessed: boolean, target: FilterTarget): Compilation {
+  try {
+    return compileFilter(expression, target);
+  } catch (error) {
+    if (!guessed || !/^[\w.@-]+$/.test(expression) || !(error instanceof RxError)) throw error;
+    return { ok: false, error: error.message };
+  }
 }
 
 /**
@@ -145,8 +157,8 @@ export function kernelFilter(
       hint: 'filters are for Ethernet and loopback, and for interfaces whose packets begin with the IP header (tun, wireguard, ppp, ip tunnels)',
     });
   }
-  const target = { link, device: interfaces[0], live: needsLive(expression) };
-  const compiled = compileFilter(expression, target);
+  const target: FilterTarget = { link, device: interfaces[0], live: needsLive(expression) };
+  const compiled = compileOrSay(expression, guessed, target);
   if (!compiled.ok) {
     return refuse(expression, guessed, compiled.error, (text) =>
       compileFilter(text, { ...target, live: false }),

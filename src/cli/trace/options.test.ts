@@ -11,9 +11,15 @@ function read(...words: string[]): TraceOptions {
   addTrace(root);
   const command = root.commands[0]!;
   let options: TraceOptions | undefined;
-  command.exitOverride().action((positional: string[], raw: Record<string, string | boolean | undefined>) => {
-    options = readOptions(positional, raw, (name) => ['eth0', 'eth1', 'ip'].includes(name));
-  });
+  command
+    .exitOverride()
+    .action(
+      (first: string | undefined, rest: string[], raw: Record<string, string | boolean | undefined>) => {
+        options = readOptions(first === undefined ? [] : [first, ...rest], raw, (name) =>
+          ['eth0', 'eth1', 'ip'].includes(name),
+        );
+      },
+    );
   root.parse(['node', 'rxstamp', 'trace', ...words]);
   return options!;
 }
