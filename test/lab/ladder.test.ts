@@ -313,6 +313,36 @@ describe.skipIf(noCompiler !== undefined)(
       expect(wrong).toEqual([]);
     });
 
+    it('has steps that add up to the last stamp minus the first, exactly', () => {
+      const wrong = trace.packets.filter(({ stages, deltas, total: whole }) => {
+        const times = STAGE_NAMES.flatMap((stage) => stages[stage] ?? []);
+        const sum = Object.values(deltas).reduce((so, delta) => so + delta, 0);
+        return whole !== (times.at(-1) ?? 0) - (times[0] ?? 0) || sum !== whole;
+      });
+      expect(wrong).toEqual([]);
+    });
+
+    it('names the packet that each merged one went into, once, on the line that comes later', () => {
+      const byNumber = new Map(trace.packets.map((packet) => [packet.number, packet]));
+      const pairs = trace.packets.flatMap(({ number, mergedInto, mergedFrom = [] }): [number, number][] => [
+        ...(typeof mergedInto === 'number' ? [[number, mergedInto] as [number, number]] : []),
+        ...mergedFrom.map((part): [number, number] => [part, number]),
+      ]);
+      const merged = trace.packets.filter((packet) => packet.fate === 'merged');
+      expect(pairs.map(([part]) => part).sort((a, b) => a - b)).toEqual(
+        merged.map((packet) => packet.number),
+      );
+      const ends = (packet: PacketLine | undefined): unknown => [
+        packet?.flow.source,
+        packet?.flow.destination,
+      ];
+      const strangers = pairs.filter(
+        ([part, whole]) => String(ends(byNumber.get(part))) !== String(ends(byNumber.get(whole))),
+      );
+      expect(strangers).toEqual([]);
+      expect(merged.length).toBeGreaterThanOrEqual(60);
+    });
+
     it.each([
       ['threads', 16, 1000],
       ['connected', 1, 50],

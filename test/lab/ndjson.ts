@@ -17,6 +17,8 @@ export interface PacketLine {
   readonly length: number;
   readonly flow: {
     readonly family?: string;
+    readonly source?: string;
+    readonly destination?: string;
     readonly sourcePort?: number;
     readonly destinationPort?: number;
     readonly protocol?: number;
