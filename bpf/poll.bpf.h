@@ -120,9 +120,29 @@ static __always_inline void open_poll(struct rx_cpu *cpu, u64 start)
 	poll->packets = 0;
 	poll->lost = 0;
 	poll->seen = 0;
+	poll->previous_end = 0;
+	poll->previous_work = 0;
+	poll->empty = 0;
+	poll->number = 0;
 	poll->flags = start ? RX_POLL_STARTED : 0;
 	poll->wanted = 1;
 	poll->open = 1;
+}
+
+/* What the polls before it left. As it begins, not as it ends: between a poll's completion and the
+ * tracepoint that says so, another CPU may have polled the same instance. One that has not ended
+ * there leaves its end unknown. */
+static __always_inline void look_back(struct rx_open_poll *poll, struct rx_napi *slot, int seen)
+{
+	poll->previous_end = slot->running ? 0 : slot->previous_end;
+	poll->previous_work = slot->previous_work;
+	poll->empty = slot->empty;
+	if (!seen)
+		return;
+	if (!++slot->begun)
+		slot->begun = 1;
+	poll->number = slot->begun;
+	slot->running = poll->number;
 }
 
 /* Opens the poll of a NAPI instance, if it is one of ours. `start` is the stamp of its start or 0,
@@ -135,8 +155,12 @@ static __always_inline void begin(struct rx_cpu *cpu, u32 napi_id, u32 ifindex, 
 
 	open_poll(cpu, start);
 	cpu->poll.napi_id = napi_id;
+	if (slot)
+		look_back(&cpu->poll, slot, seen != 0);
 	if (rx.prep_hooked) {
-		if (slot)
+		/* An empty poll is only seen when it is over: what came after its softirq began may
+		 * be the next one's. If not, the next interrupt replaces it. */
+		if (slot && (seen || slot->cause.raise <= cpu->softirq))
 			take_from_napi(&cpu->poll, slot);
 	} else {
 		take_from_pending(cpu, ifindex, queue, slot ? slot->previous_begin : 0, seen);
@@ -221,7 +245,7 @@ static __always_inline u32 poll_context(struct rx_cpu *cpu, u32 pid)
  * nothing more was there. That holds where each packet is handed over as it is found, and from one
  * queue. Otherwise only: nothing that was there when the poll began is left. */
 static __always_inline u64 known_empty(const struct rx_open_poll *poll, struct rx_napi *slot,
-				       int one_queue, int work, int budget)
+				       u32 id, int one_queue, int work, int budget)
 {
 	if (work < 0 || work >= budget - 1)
 		return slot->empty;
@@ -230,7 +254,11 @@ static __always_inline u64 known_empty(const struct rx_open_poll *poll, struct r
 			slot->several = 1;
 		slot->queue = poll->queue;
 	}
-	u64 since = poll->start ? poll->start : slot->previous_end;
+	u64 since = poll->start;
+
+	/* Only on one CPU is an end seen before the next poll begins. */
+	if (!since && slot->end_cpu == id + 1)
+		since = poll->previous_end;
 
 	if (poll->last && one_queue && !slot->several && !poll->listed)
 		since = poll->last;
@@ -258,9 +286,9 @@ static __always_inline void write_poll(struct rx_cpu *cpu, u32 id, u64 now,
 	record->end = now;
 	record->start = poll->start;
 	record->softirq = poll->softirq;
-	record->previous_end = slot ? slot->previous_end : 0;
-	record->empty = slot ? slot->empty : 0;
-	record->previous_work = slot ? slot->previous_work : 0;
+	record->previous_end = poll->previous_end;
+	record->empty = poll->empty;
+	record->previous_work = poll->previous_work;
 	if (poll->flags & RX_POLL_CAUSED)
 		record->cause = poll->cause;
 	record->work = work;
@@ -309,12 +337,19 @@ int BPF_PROG(napi_poll_end, struct napi_struct *napi, int work, int budget)
 	 * interrupt that had scheduled it before its first packet. */
 	else if (rx.prep_hooked && !rx.start_hooked && slot && !cpu->poll.napi_id)
 		take_before_first(&cpu->poll, slot);
+	if (slot && !cpu->poll.napi_id)
+		look_back(&cpu->poll, slot, 0);
 	if (cpu->poll.packets || cpu->poll.lost)
 		write_poll(cpu, id, now, napi, work, budget, slot);
 	if (slot) {
-		slot->empty = known_empty(&cpu->poll, slot, cpu->one_queue, work, budget);
-		slot->previous_end = now;
-		slot->previous_work = work;
+		slot->empty = known_empty(&cpu->poll, slot, id, cpu->one_queue, work, budget);
+		/* Else another one runs on another CPU already: what that leaves is newer. */
+		if (slot->running == cpu->poll.number) {
+			slot->running = 0;
+			slot->previous_end = now;
+			slot->previous_work = work;
+			slot->end_cpu = id + 1;
+		}
 	}
 	cpu->poll.open = 0;
 	return 0;

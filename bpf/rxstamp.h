@@ -308,6 +308,10 @@ struct rx_open_poll {
 	__u64 first; /* driver stamp of its first packet, 0: none yet; only where starts are not
 			hooked */
 	__u64 last;  /* of the last one, also of one that a filter leaves out; 0: none */
+	__u64 previous_end; /* as rx_poll has them, from when it began */
+	__u64 empty;
+	__s32 previous_work;
+	__u32 number; /* rx_napi.begun, 0: it was not seen to begin */
 	struct rx_cause cause;
 	__u32 packets; /* in the ring */
 	__u32 lost;
@@ -419,4 +423,7 @@ struct rx_napi {
 	__u32 irq;     /* last interrupt seen for it, 0: none */
 	__u16 queue;   /* receive queue + 1 of its packets, 0: none recorded yet */
 	__u16 several; /* it has had packets of more than one receive queue */
+	__u32 begun;   /* polls that were seen to begin */
+	__u32 running; /* number of the one that has not ended yet, 0: none */
+	__u32 end_cpu; /* where previous_end was, + 1 */
 } __attribute__((aligned(64)));

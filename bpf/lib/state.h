@@ -166,6 +166,8 @@ static __always_inline struct rx_napi *napi_slot(struct rx_cpu *cpu, u32 napi_id
 		slot->older.flags = 0;
 		slot->previous_begin = 0;
 		slot->previous_end = 0;
+		slot->running = 0;
+		slot->end_cpu = 0;
 		slot->empty = 0;
 		slot->queue = 0;
 		slot->several = 0;

@@ -2,7 +2,7 @@
 
 /** Byte offsets in struct rx_cpu. */
 export const CPU = {
-  SIZE: 640,
+  SIZE: 704,
   head: 0,
   tailSeen: 4,
   irqHead: 8,
@@ -27,10 +27,10 @@ export const CPU = {
   current: 184,
   softirq: 232,
   poll: 240,
-  pending: 344,
-  filtered: 600,
-  contextOf: 632,
-  context: 636,
+  pending: 368,
+  filtered: 624,
+  contextOf: 656,
+  context: 660,
 } as const;
 
 /** Byte offsets in struct rx_loss. */
@@ -74,23 +74,27 @@ export const CAUSE = {
 
 /** Byte offsets in struct rx_open_poll. */
 export const OPEN_POLL = {
-  SIZE: 104,
+  SIZE: 128,
   start: 0,
   softirq: 8,
   first: 16,
   last: 24,
-  cause: 32,
-  packets: 80,
-  lost: 84,
-  seen: 88,
-  napiId: 92,
-  open: 96,
-  wanted: 97,
-  flags: 98,
-  listed: 99,
-  queue: 100,
-  softirqRuns: 102,
-  pad: 103,
+  previousEnd: 32,
+  empty: 40,
+  previousWork: 48,
+  number: 52,
+  cause: 56,
+  packets: 104,
+  lost: 108,
+  seen: 112,
+  napiId: 116,
+  open: 120,
+  wanted: 121,
+  flags: 122,
+  listed: 123,
+  queue: 124,
+  softirqRuns: 126,
+  pad: 127,
 } as const;
 
 /** Byte offsets in struct rx_pending. */
@@ -279,6 +283,9 @@ export const NAPI = {
   irq: 128,
   queue: 132,
   several: 134,
+  begun: 136,
+  running: 140,
+  endCpu: 144,
 } as const;
 
 /** Byte offsets in struct rx_thread. */

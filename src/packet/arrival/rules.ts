@@ -65,7 +65,7 @@ export const RULES: readonly RuleText[] = [
     how: HOW.ownIrq,
     certain: false,
     ground:
-      'first packet of the poll that this interrupt led to; so soon after the poll before that the interrupt may be left over from a packet of that one',
+      'first packet of the poll that this interrupt led to; the poll before was a short time ago or not seen, so the interrupt may be left over from a packet of that one',
   },
   {
     how: HOW.ownIrq,
