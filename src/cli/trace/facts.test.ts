@@ -3,6 +3,7 @@ import { known, unknown } from '../../base/answer.js';
 import type { Nic } from '../../nic/nic.js';
 import { kernelFiles } from '../../sys/files.js';
 import { askFacts } from './facts.js';
+import { oneQueueEach } from './target.js';
 
 const NIC = {
   name: 'eth0',
@@ -37,5 +38,13 @@ describe('what the rules of arrival must know', () => {
   it('is unknown where ethtool cannot be asked', async () => {
     const facts = await askFacts([NIC], nowhere, async () => unknown('ethtool is not installed'));
     expect(facts.irqs.get(38)?.moderationNs).toBeUndefined();
+  });
+});
+
+describe('a packet’s stamp says that its queue was empty behind it', () => {
+  it('where there is one queue, and the driver looks again behind each packet', () => {
+    expect(oneQueueEach(NIC)).toBe(true);
+    expect(oneQueueEach({ ...NIC, rxQueues: 2 })).toBe(false);
+    expect(oneQueueEach({ ...NIC, driver: 'mvneta' })).toBe(false);
   });
 });

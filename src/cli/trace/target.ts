@@ -1,6 +1,7 @@
 /** What to listen to: the options resolved against the interfaces and interrupts of this machine. */
 import { RxError } from '../../base/errors.js';
 import { type EbpfOptions, type WantedIrq, canCompare } from '../../method/ebpf/session.js';
+import { driverHabits } from '../../nic/driver-habits.js';
 import type { Nic, NicIrq } from '../../nic/nic.js';
 import { below } from '../../nic/upper.js';
 import { runInThreads } from '../../nic/irq-threads.js';
@@ -97,6 +98,8 @@ function wanted(nic: Nic, irqs: readonly NicIrq[]): WantedIrq[] {
  * one NAPI instance comes from one queue.
  */
 export function oneQueueEach(nic: Nic): boolean {
+  // Its last packet's stamp then says nothing about when the queue was empty.
+  if (!driverHabits(nic.driver).looksAgain) return false;
   if (nic.rxQueues <= 1) return true;
   const queues = receivingIrqs(nic).map(({ queue }) => queue);
   return (
