@@ -1,4 +1,4 @@
-/** Starts and reads the UDP receiver inside a guest. */
+/** Starts and reads the UDP and TCP receivers inside a guest. */
 import { join } from 'node:path';
 import { RxError } from '../src/base/errors.js';
 import { packageRoot } from '../src/sys/package.js';
@@ -23,7 +23,7 @@ export interface Sink {
 
 function failed(why: string): RxError {
   return new RxError('RXS_LAB', {
-    doing: 'receiving UDP in the guest',
+    doing: 'receiving in the guest',
     why,
     hint: 'build the project first: npm run build',
   });
@@ -58,6 +58,33 @@ export async function startSink(
     stop: () => {
       command.kill('SIGTERM');
       return wait();
+    },
+  };
+}
+
+/** What the TCP receiver got. */
+export interface TcpReceived {
+  readonly bytes: number;
+  /** Of all bytes, in hexadecimal. */
+  readonly sha256: string;
+  readonly pid: number;
+}
+
+/** Starts a receiver of one TCP connection and returns once it listens; `wait` gives what it got until the peer's FIN. */
+export async function startTcpSink(
+  guest: Guest,
+  port: number,
+): Promise<{ readonly command: Running; wait(): Promise<TcpReceived> }> {
+  const command = guest.start(['node', join(packageRoot, 'dist/lab/tcp-sink.js'), String(port)]);
+  const first = await command.lines().next();
+  if (first.value !== 'ready') throw failed((await command.wait()).stderr.trim());
+  return {
+    command,
+    wait: async () => {
+      const { stdout, stderr } = await command.wait();
+      const match = /^\{.*"sha256".*\}$/m.exec(stdout);
+      if (match === null) throw failed(`no TCP connection was closed: ${stderr.trim()}`);
+      return JSON.parse(match[0]) as TcpReceived;
     },
   };
 }
