@@ -8,6 +8,11 @@ export interface PacketLine {
   readonly arrival: string;
   readonly stage: StageName;
   readonly how: string;
+  readonly certain: boolean;
+  readonly ground: string;
+  /** Relative to the arrival, ns; null: nothing is known. */
+  readonly notBefore: number | null;
+  readonly notAfter: number;
   readonly batch?: readonly [number, number];
   readonly irq?: number;
   readonly vector?: number | null;
