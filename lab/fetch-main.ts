@@ -1,11 +1,12 @@
-/** `node dist/lab/fetch-main.js [KERNEL…]`: makes the lab ready, for scripts/setup.sh. */
+/** `node dist/lab/fetch-main.js [KERNEL… | all]`: makes the lab ready, for scripts/setup.sh. */
 import { RxError } from '../src/base/errors.js';
 import { ensureBusybox, ensureKernel, ensureQemu } from './fetch.js';
-import { DEFAULT_KERNEL } from './kernels.js';
+import { DEFAULT_KERNEL, KERNELS } from './kernels.js';
 import { toStderr } from './progress.js';
 
 async function main(names: readonly string[]): Promise<void> {
-  const wanted = names.length > 0 ? names : [DEFAULT_KERNEL];
+  const all = KERNELS.map(({ name }) => name);
+  const wanted = names.includes('all') ? all : names.length > 0 ? names : [DEFAULT_KERNEL];
   for (const name of wanted) await ensureKernel(name, toStderr);
   await ensureQemu(toStderr);
   await ensureBusybox(toStderr);

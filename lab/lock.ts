@@ -13,12 +13,14 @@ const BUSY = 75;
 /** Holds a lock until called. */
 export type Release = () => void;
 
-function attempt(file: string): Promise<ChildProcess | undefined> {
+/** Takes the lock at once or not at all; or waits for it, in a queue that the kernel keeps. */
+function take(file: string, waits: boolean): Promise<ChildProcess | undefined> {
   return new Promise((resolve, reject) => {
-    const args = ['--nonblock', '--conflict-exit-code', String(BUSY), '--no-fork', file, 'sh', '-c'];
+    const now = waits ? [] : ['--nonblock', '--conflict-exit-code', String(BUSY)];
     const child = launch(
       'flock',
-      [...args, 'echo held; exec cat >/dev/null'],
+      // The lock of a holder that has died while it waited is given back at once: cat then finds the end of its input.
+      [...now, '--no-fork', file, 'sh', '-c', 'echo held; exec cat >/dev/null'],
       // Not in our process group: Ctrl-C must not take the lock away while the guest still runs.
       { stdio: ['pipe', 'pipe', 'ignore'], detached: true },
       reject,
@@ -36,19 +38,16 @@ function holder(file: string): string {
   }
 }
 
-/** Takes the lock `file`, waiting and saying so while another process has it. `who` is what the others then read. */
+/** Takes the lock `file`, waiting for its turn and saying so while another process has it. `who` is what the others then read. */
 export async function takeLock(file: string, who: string, say: Say): Promise<Release> {
-  for (let told = false; ; ) {
-    const child = await attempt(file);
-    if (child !== undefined) {
-      writeFileSync(file, `${who}, process ${process.pid}\n`);
-      child.unref();
-      // The lock must not keep this process alive.
-      for (const pipe of [child.stdin, child.stdout]) if (pipe instanceof Socket) pipe.unref();
-      return () => void child.stdin?.end();
-    }
-    if (!told) say(`waiting: in use by ${holder(file)} (lock ${file})`);
-    told = true;
-    await new Promise((resolve) => setTimeout(resolve, 300));
+  let child = await take(file, false);
+  while (child === undefined) {
+    say(`waiting: in use by ${holder(file)} (lock ${file})`);
+    child = await take(file, true);
   }
+  writeFileSync(file, `${who}, process ${process.pid}\n`);
+  child.unref();
+  // The lock must not keep this process alive.
+  for (const pipe of [child.stdin, child.stdout]) if (pipe instanceof Socket) pipe.unref();
+  return () => void child.stdin?.end();
 }

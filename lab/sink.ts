@@ -10,6 +10,8 @@ import type { Running } from './running.js';
 export interface SinkCount {
   readonly received: number;
   readonly bytes: number;
+  /** Its process in the guest. */
+  readonly pid: number;
 }
 
 /** A running receiver. */
@@ -48,9 +50,9 @@ export async function startSink(
   }
   const wait = async (): Promise<SinkCount> => {
     const { stdout, stderr } = await command.wait();
-    const match = /"received":(\d+),"bytes":(\d+)/.exec(stdout);
+    const match = /"received":(\d+),"bytes":(\d+),"pid":(\d+)/.exec(stdout);
     if (match === null) throw failed(`no count: ${stderr.trim()}`);
-    return { received: Number(match[1]), bytes: Number(match[2]) };
+    return { received: Number(match[1]), bytes: Number(match[2]), pid: Number(match[3]) };
   };
   return {
     command,

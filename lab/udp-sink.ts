@@ -1,6 +1,7 @@
 /**
  * The receiver inside a guest: `node dist/lab/udp-sink.js [PORT] [COUNT]`. Says `ready` once it listens, counts and
- * drops what comes on IPv4 and IPv6, and prints `{"received":N,"bytes":N}` after COUNT datagrams or at SIGTERM/SIGINT.
+ * drops what comes on IPv4 and IPv6, and prints `{"received":N,"bytes":N,"pid":N}` after COUNT datagrams
+ * or at SIGTERM/SIGINT.
  */
 import { createSocket } from 'node:dgram';
 import { SINK_PORT } from './frames.js';
@@ -11,7 +12,7 @@ let received = 0;
 let bytes = 0;
 
 function finish(): void {
-  process.stdout.write(`${JSON.stringify({ received, bytes })}\n`);
+  process.stdout.write(`${JSON.stringify({ received, bytes, pid: process.pid })}\n`);
   process.exit(0);
 }
 

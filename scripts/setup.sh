@@ -3,7 +3,7 @@
 #
 #   (nothing)  npm packages, the compiler for BPF, the build
 #   lab        also a kernel and a QEMU for guests, unpacked in the cache folder (nothing of them is installed)
-#   test       also a C compiler and the C formatter, for the tests of the kernel side
+#   test       also a C compiler and the C formatter, for the tests of the kernel side; with lab: all kernels of the lab
 #   bench      also the tools rxstamp is measured against
 #
 # Needs Node and, where Debian packages are missing, root or sudo. Run it as often as you like: what is there is left
@@ -121,6 +121,9 @@ sh scripts/build.sh
 
 # --- the lab: kernels (RXSTAMP_LAB_KERNELS=6.12,6.1), a QEMU and a busybox in the cache folder
 if [ "$lab" = 1 ]; then
-	node dist/lab/fetch-main.js $(echo "${RXSTAMP_LAB_KERNELS:-}" | tr ',' ' ')
+	kernels=${RXSTAMP_LAB_KERNELS:-}
+	# The tests boot each kernel at least once.
+	if [ "$tests" = 1 ]; then kernels=all; fi
+	node dist/lab/fetch-main.js $(echo "$kernels" | tr ',' ' ')
 fi
 say "ready"

@@ -1,0 +1,177 @@
+/** Runs a cell: one guest, 1,000 datagrams and one TCP transfer of 1 MiB under `rxstamp trace`, judged. */
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RxError } from '../../src/base/errors.js';
+import { HOOKED_STAGES, isStage } from '../../src/stages.js';
+import { SINK_PORT, sequencePayload, udpFrame } from '../frames.js';
+import type { Guest } from '../guest.js';
+import { GUEST_IFACE } from '../guest-setup.js';
+import type { Say } from '../progress.js';
+import type { Running } from '../running.js';
+import { startSink, startTcpSink } from '../sink.js';
+import { numberedBytes, sendTcp } from '../tcp-sender.js';
+import { withGuest } from '../with-guest.js';
+import { CELL_CPUS, type Cell } from './cells.js';
+import { TCP_PORT, judge } from './judge.js';
+import type { CellResult, PacketFacts, TraceFacts, Traffic, WayLine } from './result.js';
+
+const DATAGRAMS = 1000;
+const FLOWS = 8;
+const FIRST_PORT = 1000;
+const TCP_BYTES = 1_048_576;
+/** IPv4 and UDP headers. */
+const HEADERS = 28;
+/** Longest wait for a receiver, seconds. */
+const PATIENCE = 20;
+
+const portOf = (index: number): number => FIRST_PORT + (index % FLOWS);
+/** Sizes that tell a datagram's place in its flow. */
+const sizeOf = (index: number): number => 20 + index;
+
+function datagrams(from: number, to: number): Buffer[] {
+  return Array.from({ length: to - from }, (_, offset) => {
+    const index = from + offset;
+    return udpFrame({
+      sourcePort: portOf(index),
+      port: SINK_PORT,
+      payload: sequencePayload(index, sizeOf(index)),
+    });
+  });
+}
+
+/** Spaced ones, bursts, and as many at once as fit every NIC's ring. */
+async function sendDatagrams(guest: Guest): Promise<void> {
+  await guest.injector.send(datagrams(0, 500), { gapUs: 1000 });
+  await guest.injector.send(datagrams(500, 800), { burst: 30, gapUs: 20_000 });
+  await sleep(50);
+  await guest.injector.send(datagrams(800, DATAGRAMS), { burst: 200 });
+}
+
+function expectedLengths(): Map<number, number[]> {
+  const lengths = new Map<number, number[]>();
+  for (let index = 0; index < DATAGRAMS; index++) {
+    const port = portOf(index);
+    lengths.set(port, [...(lengths.get(port) ?? []), HEADERS + sizeOf(index)]);
+  }
+  return lengths;
+}
+
+async function startTrace(guest: Guest): Promise<Running> {
+  const until = isStage('read') ? 'read' : HOOKED_STAGES.at(-1)?.name;
+  const words = ['trace', GUEST_IFACE, '--format', 'ndjson', '--until', String(until)];
+  const running = guest.start(['node', 'dist/src/cli/main.js', ...words]);
+  for await (const line of running.lines()) if (line.startsWith('{"type":"meta"')) return running;
+  const { code, stderr } = await running.wait();
+  throw new RxError('RXS_LAB', {
+    doing: 'tracing in the guest',
+    why: `rxstamp ended with code ${code} before it began: ${stderr.trim()}`,
+    hint: 'run it by hand: rxstamp lab -- npx rxstamp trace eth0',
+  });
+}
+
+async function finishTrace(running: Running): Promise<TraceFacts> {
+  running.kill('SIGINT');
+  const { code, stdout, stderr } = await running.wait();
+  const lines = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { readonly type: string });
+  const of = <Line>(type: string): Line[] => lines.filter((line) => line.type === type) as Line[];
+  const [meta] = of<{ readonly ways: readonly WayLine[] }>('meta');
+  const [summary] = of<{ readonly lost: number }>('summary');
+  return {
+    code,
+    stderr,
+    ways: meta?.ways ?? [],
+    packets: of<PacketFacts>('packet'),
+    lost: summary?.lost ?? Number.NaN,
+  };
+}
+
+const received = async (guest: Guest): Promise<number> =>
+  Number(await guest.shell(`cat /sys/class/net/${GUEST_IFACE}/statistics/rx_packets`));
+
+/** Ends a command that does not end by itself in time. */
+async function inTime<Result>(command: Running, result: Promise<Result>): Promise<Result> {
+  const timer = setTimeout(() => command.kill('SIGTERM'), PATIENCE * 1000);
+  try {
+    return await result;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function runInGuest(guest: Guest): Promise<{ traffic: Traffic; trace: TraceFacts; driver: string }> {
+  const [udp, tcp, running] = await Promise.all([
+    startSink(guest, { count: DATAGRAMS }),
+    startTcpSink(guest, TCP_PORT),
+    startTrace(guest),
+  ]);
+  const before = await received(guest);
+  await sendDatagrams(guest);
+  const udpCount = await inTime(udp.command, udp.wait());
+  const data = numberedBytes(TCP_BYTES);
+  const frames = await sendTcp(guest.injector, { port: TCP_PORT, data, seconds: PATIENCE });
+  const tcpCount = await inTime(tcp.command, tcp.wait());
+  // Drivers add up their counters now and then.
+  let counted = (await received(guest)) - before;
+  for (let turns = 0; turns < 30 && counted < DATAGRAMS + frames.frames; turns++) {
+    await sleep(100);
+    counted = (await received(guest)) - before;
+  }
+  const driver = await guest.shell(`basename $(readlink /sys/class/net/${GUEST_IFACE}/device/driver)`);
+  return {
+    driver: driver.trim(),
+    trace: await finishTrace(running),
+    traffic: {
+      udp: expectedLengths(),
+      tcpFrames: frames.frames,
+      tcpBytes: TCP_BYTES,
+      udpRead: udpCount.received,
+      tcpRead: tcpCount.bytes,
+      tcpIntact: tcpCount.sha256 === createHash('sha256').update(data).digest('hex'),
+      readers: { udp: udpCount.pid, tcp: tcpCount.pid },
+      counted,
+    },
+  };
+}
+
+/** Runs a cell. What goes wrong in it is its failure, not an exception. */
+export async function runCell(cell: Cell, say: Say): Promise<CellResult> {
+  let from = performance.now();
+  const seconds = (): number => (performance.now() - from) / 1000;
+  const nothing = { release: '', driver: '', packets: 0, ways: [], stamped: {}, classes: {}, fates: {} };
+  try {
+    return await withGuest({ ...cell, cpus: CELL_CPUS, say }, async (guest) => {
+      // Another guest may have had the machine until now.
+      from = performance.now();
+      const { traffic, trace, driver } = await runInGuest(guest);
+      const verdict = judge(trace, traffic);
+      return {
+        ...cell,
+        release: guest.release,
+        driver,
+        failures: verdict.failures,
+        udp: { sent: DATAGRAMS, seen: verdict.udpSeen },
+        tcp: { sent: traffic.tcpFrames, seen: verdict.tcpSeen, bytes: traffic.tcpRead },
+        packets: trace.packets.length,
+        ways: trace.ways,
+        stamped: verdict.stamped,
+        classes: verdict.classes,
+        fates: verdict.fates,
+        seconds: seconds(),
+      };
+    });
+  } catch (error) {
+    const why = error instanceof RxError ? error.toLine() : String(error);
+    const none = { sent: 0, seen: 0 };
+    return {
+      ...cell,
+      ...nothing,
+      failures: [why],
+      udp: none,
+      tcp: { ...none, bytes: 0 },
+      seconds: seconds(),
+    };
+  }
+}
