@@ -120,7 +120,7 @@ function readFailures(
   udp: readonly PacketFacts[],
   tcp: readonly PacketFacts[],
 ): string[] {
-  const last = STAGE_NAMES.indexOf('read' as StageName);
+  const last = STAGE_NAMES.indexOf('read');
   if (
     last < 0 ||
     !trace.ways.some((way) => STAGE_NAMES.indexOf(way.stage) === last && way.hook !== undefined)

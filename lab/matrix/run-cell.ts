@@ -9,7 +9,7 @@ import { GUEST_IFACE } from '../guest-setup.js';
 import type { Say } from '../progress.js';
 import type { Running } from '../running.js';
 import { startSink, startTcpSink } from '../sink.js';
-import { numberedBytes, sendTcp } from '../tcp-sender.js';
+import { TcpPeer } from '../tcp-peer.js';
 import { withGuest } from '../with-guest.js';
 import { CELL_CPUS, type Cell } from './cells.js';
 import { TCP_PORT, judge } from './judge.js';
@@ -19,6 +19,12 @@ const DATAGRAMS = 1000;
 const FLOWS = 8;
 const FIRST_PORT = 1000;
 const TCP_BYTES = 1_048_576;
+const TCP_SOURCE = 40_000;
+const SEGMENT = 1460;
+/** Segments handed over at once. */
+const TCP_BURST = 16;
+/** What the lab's TCP peer sends. */
+const TCP_DATA = Buffer.alloc(TCP_BYTES, 0x61);
 /** IPv4 and UDP headers. */
 const HEADERS = 28;
 /** Longest wait for a receiver, seconds. */
@@ -54,6 +60,16 @@ function expectedLengths(): Map<number, number[]> {
     lengths.set(port, [...(lengths.get(port) ?? []), HEADERS + sizeOf(index)]);
   }
   return lengths;
+}
+
+/** One connection and all of its bytes; returns how many frames that took. */
+async function sendTcp(guest: Guest): Promise<number> {
+  const peer = new TcpPeer(guest.injector, { port: TCP_PORT, sourcePort: TCP_SOURCE });
+  await peer.connect();
+  await peer.write(TCP_BYTES, SEGMENT, TCP_BURST);
+  await peer.settled();
+  await peer.finish();
+  return peer.sent;
 }
 
 async function startTrace(guest: Guest): Promise<Running> {
@@ -110,12 +126,11 @@ async function runInGuest(guest: Guest): Promise<{ traffic: Traffic; trace: Trac
   const before = await received(guest);
   await sendDatagrams(guest);
   const udpCount = await inTime(udp.command, udp.wait());
-  const data = numberedBytes(TCP_BYTES);
-  const frames = await sendTcp(guest.injector, { port: TCP_PORT, data, seconds: PATIENCE });
+  const frames = await sendTcp(guest);
   const tcpCount = await inTime(tcp.command, tcp.wait());
   // Drivers add up their counters now and then.
   let counted = (await received(guest)) - before;
-  for (let turns = 0; turns < 30 && counted < DATAGRAMS + frames.frames; turns++) {
+  for (let turns = 0; turns < 30 && counted < DATAGRAMS + frames; turns++) {
     await sleep(100);
     counted = (await received(guest)) - before;
   }
@@ -125,11 +140,11 @@ async function runInGuest(guest: Guest): Promise<{ traffic: Traffic; trace: Trac
     trace: await finishTrace(running),
     traffic: {
       udp: expectedLengths(),
-      tcpFrames: frames.frames,
+      tcpFrames: frames,
       tcpBytes: TCP_BYTES,
       udpRead: udpCount.received,
       tcpRead: tcpCount.bytes,
-      tcpIntact: tcpCount.sha256 === createHash('sha256').update(data).digest('hex'),
+      tcpIntact: tcpCount.sha256 === createHash('sha256').update(TCP_DATA).digest('hex'),
       readers: { udp: udpCount.pid, tcp: tcpCount.pid },
       counted,
     },
