@@ -6,6 +6,7 @@
  * packet sockets see them.
  */
 #pragma once
+#include "lib/pages.h"
 #include "lib/slot.h"
 
 #define ETH_HLEN 14
@@ -13,8 +14,6 @@
 #define ETH_P_8021Q_BE 0x0081
 #define ETH_P_8021AD_BE 0xa888
 #define VLAN_PRESENT 0x10000
-#define PAGE_SIZE 4096
-#define NET_IOV 1
 
 /* More than any driver pulls before it hands over: then the MAC header was never set. */
 #define MOST_PULLED 128
@@ -45,45 +44,6 @@ static __always_inline u32 stripped_tag(struct sk_buff *skb)
 	else
 		present = skb->vlan_proto || skb->vlan_tci;
 	return present ? VLAN_PRESENT | skb->vlan_tci : 0;
-}
-
-/* Copies from the first page fragment of the packet, and returns how many bytes. Programs for
- * tracing get no help with fragments before 6.12, so the page's address is worked out as
- * page_address() does on x86-64: both bases are kernel variables. */
-static __always_inline u32 from_fragment(struct sk_buff *skb, u8 *to, u32 room)
-{
-	struct skb_shared_info *info = (void *)skb->head + skb->end;
-	void *first = (void *)info + bpf_core_field_offset(struct skb_shared_info, frags);
-	u64 page, pages = 0, memory = 0;
-	u32 length, offset;
-
-	if (!rx.vmemmap_base || !BPF_CORE_READ(info, nr_frags))
-		return 0;
-	if (bpf_core_type_exists(struct skb_frag)) {
-		struct skb_frag *frag = first;
-
-		page = BPF_CORE_READ(frag, netmem);
-		length = BPF_CORE_READ(frag, len);
-		offset = BPF_CORE_READ(frag, offset);
-		if (page & NET_IOV) /* memory of a device */
-			return 0;
-	} else {
-		struct bio_vec *frag = first;
-
-		page = (u64)BPF_CORE_READ(frag, bv_page);
-		length = BPF_CORE_READ(frag, bv_len);
-		offset = BPF_CORE_READ(frag, bv_offset);
-	}
-	bpf_probe_read_kernel(&pages, sizeof(pages), (void *)rx.vmemmap_base);
-	bpf_probe_read_kernel(&memory, sizeof(memory), (void *)rx.page_offset_base);
-	u64 number = (page - pages) / bpf_core_type_size(struct page);
-	u64 address = memory + number * PAGE_SIZE + offset;
-
-	if (length > room)
-		length = room;
-	if (length > RX_FILTER_BYTES + VLAN_HLEN) /* known already, but not to the verifier */
-		return 0;
-	return bpf_probe_read_kernel(to, length, (void *)address) ? 0 : length;
 }
 
 /* True when the expression lets the packet through; counted otherwise. */
@@ -118,7 +78,7 @@ static __always_inline int matches(struct rx_cpu *cpu, u32 id, struct sk_buff *s
 		return 0;
 	bpf_probe_read_kernel(raw, have, from);
 	if (have < most && skb->data_len)
-		have += from_fragment(skb, raw + have, most - have);
+		have += from_fragment(skb, raw + have, most - have, RX_FILTER_BYTES + VLAN_HLEN);
 	if (cut) {
 		u32 *words = (u32 *)to->bytes;
 

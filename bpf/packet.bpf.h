@@ -44,6 +44,20 @@ static __always_inline u32 fetch_header(u64 *to, struct sk_buff *skb, u32 protoc
 	return rx.tracked ? RX_LONG_HEADER_BYTES : RX_HEADER_BYTES;
 }
 
+/* The same where the driver has left headers in a page: virtio_net pulls no more than the Ethernet
+ * header of a frame that fills its buffer. Returns how many bytes there are. */
+static __always_inline u32 fetch_paged(u8 *to, struct sk_buff *skb, u32 linear)
+{
+	u32 most = rx.tracked ? RX_LONG_HEADER_BYTES : RX_HEADER_BYTES;
+
+	/* Known already, but not to older verifiers, and the compiler would leave it out. */
+	barrier_var(linear);
+	if (linear >= RX_HEADER_BYTES)
+		return 0;
+	bpf_probe_read_kernel(to, linear, skb->data);
+	return linear + from_fragment(skb, to + linear, most - linear, RX_LONG_HEADER_BYTES);
+}
+
 /* A stamp of the open poll as the reader shows it (src/method/ebpf/decode.ts), 0: none. */
 static __always_inline u64 stamp_of(const struct rx_open_poll *poll, u32 stamp)
 {
@@ -169,7 +183,14 @@ static __always_inline int record_packet(struct sk_buff *skb, u64 now, u32 flags
 	u32 len = skb->len;
 	u32 linear = len - skb->data_len;
 	u32 protocol = skb->protocol;
-	u32 copied = fetch_header((u64 *)record->header, skb, protocol, how);
+	u32 copied, there = linear;
+
+	if (linear < RX_HEADER_BYTES && linear < len) {
+		there = fetch_paged(record->header, skb, linear);
+		copied = rx.tracked ? RX_LONG_HEADER_BYTES : RX_HEADER_BYTES;
+	} else {
+		copied = fetch_header((u64 *)record->header, skb, protocol, how);
+	}
 	u32 size = offsetof(struct rx_packet, header) + copied;
 
 	if (rx.hardware) {
@@ -193,7 +214,7 @@ static __always_inline int record_packet(struct sk_buff *skb, u64 now, u32 flags
 	record->vlan = skb->vlan_tci;
 	record->napi_id = napi_id;
 	record->queue = queue;
-	record->caplen = linear > copied ? copied : linear;
+	record->caplen = there > copied ? copied : there;
 	record->index = place > MOST_INDEX ? MOST_INDEX : place;
 	if (rx.has_irqs)
 		cpu->poll.packets++;

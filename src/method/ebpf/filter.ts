@@ -1,5 +1,4 @@
 /** The filter expression of a session: what it is, and what the packet programs must know of it. */
-import { pageVariables } from '../../sys/page-variables.js';
 import { CONFIG } from './layout.gen.js';
 
 /** A filter expression, ready for the kernel (src/filter, bpf/lib/slot.h). */
@@ -15,10 +14,7 @@ export interface KernelFilter {
 
 /** Tells the packet programs whether and how to filter; the instructions are written by slot.ts. */
 export function setFilter(rodata: DataView, filter: KernelFilter | undefined): void {
-  const pages = filter === undefined ? undefined : pageVariables();
   rodata.setUint32(CONFIG.filter, Number(filter !== undefined), true);
   rodata.setUint32(CONFIG.filterEthernet, Number(filter?.ethernet ?? false), true);
   rodata.setUint32(CONFIG.filterBytes, filter?.reach ?? 0, true);
-  rodata.setBigUint64(CONFIG.vmemmapBase, pages?.vmemmapBase ?? 0n, true);
-  rodata.setBigUint64(CONFIG.pageOffsetBase, pages?.pageOffsetBase ?? 0n, true);
 }

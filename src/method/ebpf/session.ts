@@ -19,6 +19,7 @@ import { CONFIG, type FILTERED, IRQ_FILTER, KIND, LIMITS, LOSS, STAMP } from './
 import { type HardwareOptions, HardwareStamps } from './hardware.js';
 import { type Plan, plan } from './plan.js';
 import { Rings } from './ring.js';
+import { pageVariables } from '../../sys/page-variables.js';
 import { type KernelFilter, setFilter } from './filter.js';
 import { withFilter } from './slot.js';
 import { type Mapping, mapShared } from '../../sys/libc.js';
@@ -365,6 +366,10 @@ function configure(rodata: DataView, options: EbpfOptions, chosen: Plan, cpus: n
   set(CONFIG.startHooked, chosen.startHooked);
   set(CONFIG.irqThreads, chosen.threadsHooked);
   setFilter(rodata, options.filter);
+  // Without interrupts there is no NIC, and packets come from a stack that keeps headers together.
+  const pages = options.irqs.length > 0 || options.filter !== undefined ? pageVariables() : undefined;
+  rodata.setBigUint64(CONFIG.vmemmapBase, pages?.vmemmapBase ?? 0n, true);
+  rodata.setBigUint64(CONFIG.pageOffsetBase, pages?.pageOffsetBase ?? 0n, true);
   set(CONFIG.interrupts, options.interrupts);
   set(CONFIG.hardware, options.hardware?.clock !== undefined);
   set(CONFIG.tracked, chosen.tracked);
