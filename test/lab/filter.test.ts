@@ -39,7 +39,7 @@ describe(`filters on ${kernel} with ${nic}`, () => {
       'sh',
       '-c',
       `mkdir ${folder}; ${captures.join('\n')}
-      until ${listening}; do sleep 0.1; done
+      for i in $(seq 300); do ${listening} && break; sleep 0.1; done
       echo ready
       wait`,
     ]);
@@ -57,7 +57,9 @@ describe(`filters on ${kernel} with ${nic}`, () => {
     // Now the tags stay in the bytes, where the NIC took them out before. Changing that may take the link down.
     const before = await guest.shell('ethtool -k eth0 | grep rx-vlan-offload');
     await guest.run(['ethtool', '-K', 'eth0', 'rxvlan', 'off']);
-    await guest.shell('until [ "$(cat /sys/class/net/eth0/operstate)" = up ]; do sleep 0.1; done');
+    await guest.shell(
+      'for i in $(seq 100); do grep -q up /sys/class/net/eth0/operstate && break; sleep 0.1; done',
+    );
     await guest.injector.send(frames, { gapUs: 2000 });
     await new Promise((resolve) => setTimeout(resolve, 1000));
 

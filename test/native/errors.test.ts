@@ -83,6 +83,16 @@ describe('a wrong command line', () => {
   });
 });
 
+describe('in a network namespace without a default route', () => {
+  it.skipIf(cannotTrace !== undefined)('a word that is no interface is told in both readings', () => {
+    const told = tell(['nosuch0'], ['unshare', '--net']);
+    expect(lineOf(told, 'RXS_NO_IFACE')).toMatch(
+      /"nosuch0": .*pick one of: .*; a filter expression .* default route/,
+    );
+    expect(lineOf(tell([], ['unshare', '--net']), 'RXS_NO_DEFAULT_ROUTE')).toContain('no interface named');
+  });
+});
+
 describe('without libpcap', () => {
   it('a filter expression says what to install, and nothing else needs it', () => {
     const folder = mkdtempSync(join(tmpdir(), 'rxstamp-errors-'));

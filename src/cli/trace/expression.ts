@@ -98,6 +98,17 @@ const BESIDE_THE_BYTES = /\b(vlan|inbound|outbound)\b/;
 /** True when libpcap compiles the expression to something else for a live interface than for a file. */
 export const needsLive = (expression: string): boolean => BESIDE_THE_BYTES.test(expression);
 
+/** The first word is no interface, and it cannot have been meant otherwise, because of `but`. */
+export function noInterface(expression: string, but: string): RxError {
+  const first = expression.split(' ')[0] ?? '';
+  return new RxError('RXS_NO_IFACE', {
+    doing: 'resolving the interface',
+    subject: JSON.stringify(first),
+    why: 'no such network interface in this network namespace',
+    hint: `pick one of: ${nearestFirst(first, interfaceNames()).join(', ')}; ${but}`,
+  });
+}
+
 function refuse(
   expression: string,
   guessed: boolean,
@@ -108,12 +119,7 @@ function refuse(
   const said = `libpcap: ${error}`;
   const names = nearestFirst(first, interfaceNames()).join(', ');
   if (guessed && (rest.length === 0 || recompile(rest.join(' ')).ok)) {
-    throw new RxError('RXS_NO_IFACE', {
-      doing: 'resolving the interface',
-      subject: JSON.stringify(first),
-      why: 'no such network interface in this network namespace',
-      hint: `pick one of: ${names}; as a filter expression it was refused too (${said})`,
-    });
+    throw noInterface(expression, `as a filter expression it was refused too (${said})`);
   }
   throw new RxError('RXS_FILTER', {
     doing: 'compiling the filter expression',

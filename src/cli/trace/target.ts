@@ -9,7 +9,7 @@ import { defaultRouteInterface, irqsOfQueue, nicsOfIrq, resolveNic } from '../..
 import { interfaceFacts } from '../../sys/interfaces.js';
 import { possibleCpuCount } from '../../sys/cpus.js';
 import { type StageName, stageIndex } from '../../stages.js';
-import { kernelFilter } from './expression.js';
+import { kernelFilter, noInterface } from './expression.js';
 import type { TraceOptions } from './options.js';
 
 /** The interfaces of a trace and what the method must know. */
@@ -150,6 +150,19 @@ export function resolveTarget(options: TraceOptions): Target {
   return { ...target, ebpf: { ...target.ebpf, filter } };
 }
 
+/** @throws RxError RXS_NO_DEFAULT_ROUTE, or RXS_NO_IFACE where a word could have been meant as the interface */
+function routeInterface({ expression, guessed }: TraceOptions): string {
+  try {
+    return defaultRouteInterface();
+  } catch (error) {
+    if (expression === undefined || !guessed) throw error;
+    throw noInterface(
+      expression,
+      'a filter expression without an interface in front needs a default route, and there is none',
+    );
+  }
+}
+
 /** The interfaces and interrupts. Errors: RXS_NO_IFACE, RXS_NO_DEFAULT_ROUTE, RXS_NO_IRQ, RXS_IRQ_NOT_NIC, RXS_NO_QUEUE, RXS_NO_CPU. */
 function resolveInterfaces(options: TraceOptions): {
   readonly target: Target;
@@ -198,7 +211,7 @@ function resolveInterfaces(options: TraceOptions): {
     };
     return { target: { nics, ebpf } };
   }
-  const asked = resolveNic(options.interface ?? defaultRouteInterface());
+  const asked = resolveNic(options.interface ?? routeInterface(options));
   const lower = asked.irqs.length > 0 ? undefined : below(asked.name);
   const nics = lower?.nics ?? [asked];
   if (options.interrupts && lower === undefined && asked.irqs.length === 0) {
