@@ -24,14 +24,15 @@ static __always_inline u32 fetch_header(u64 *to, struct sk_buff *skb, u32 protoc
 		to[0] = first;
 		to[1] = words->r14;
 		to[2] = words->r13;
-		int plain = protocol == ETH_P_IP_BE && (first & 0xff) == IPV4_NO_OPTIONS;
-
-		if (plain && !rx.tracked)
-			return RX_SHORT_HEADER_BYTES;
+		if (protocol == ETH_P_IP_BE && (first & 0xff) == IPV4_NO_OPTIONS) {
+			if (!rx.tracked)
+				return RX_SHORT_HEADER_BYTES;
+			to[3] = words->r12;
+			to[4] = words->bp;
+			return RX_LONG_SHORT_HEADER_BYTES;
+		}
 		to[3] = words->r12;
 		to[4] = words->bp;
-		if (plain)
-			return RX_LONG_SHORT_HEADER_BYTES;
 		to[5] = words->bx;
 		if (rx.tracked) {
 			to[6] = words->r11;
@@ -219,9 +220,14 @@ static __always_inline int record_packet(struct sk_buff *skb, u64 now, u32 flags
 	if (rx.has_irqs)
 		cpu->poll.packets++;
 	ring_commit(&cpu->head, size);
+	if (rx.tracked) {
+		u32 number = cpu->sequence++;
+
+		ring_leave(cpu);
+		follow(cpu, id, skb, now, number);
+		return 1;
+	}
 	ring_leave(cpu);
-	if (rx.tracked)
-		follow(cpu, id, skb, now);
 	return 1;
 }
 

@@ -226,14 +226,14 @@ static __always_inline int stamp(struct sk_buff *skb, u64 now, u32 what)
 	return 0;
 }
 
-/* Follows a packet that was just recorded, after its record was published; its number is the
- * record's place among this CPU's. */
-static __always_inline void follow(struct rx_cpu *cpu, u32 id, struct sk_buff *skb, u64 now)
+/* Follows a packet after its record was published. `place` is the record's among this CPU's; taken
+ * while the ring was held, so that both have the same order. */
+static __always_inline void follow(struct rx_cpu *cpu, u32 id, struct sk_buff *skb, u64 now,
+				   u32 place)
 {
-	u64 packet = (u64)id << RX_SEQUENCE_BITS | (cpu->sequence & SEQUENCE_MASK);
+	u64 packet = (u64)id << RX_SEQUENCE_BITS | (place & SEQUENCE_MASK);
 	u64 gone = enter(&packets, address_of(cpu, skb), packet);
 
-	cpu->sequence++;
 	if (gone != NO_PACKET)
 		stamp_packet(cpu, id, 0, RX_LATER_EVICTED, gone, now, 0);
 }

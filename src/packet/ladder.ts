@@ -1,13 +1,15 @@
 /**
  * What comes after the driver stage, put into the rows of the packets it is about. Cast: the records name their packet
  * by its place in its lane, so a row is found at once; `coming` are records that were read before their packet's, which
- * lies in another CPU's ring; `carriers` are packets that have the bytes of others (GRO, reassembly, a socket's backlog)
- * and pass their stamps on to them; `streams` are TCP sockets, where only sequence numbers tell what was read.
+ * lies in another CPU's ring; `carriers` are packets that have the bytes of others and pass their stamps on to them;
+ * `streams` are TCP sockets, where only sequence numbers tell what was read.
  */
 import { FATE, FIRST_PACKET_STAGE, Lane, UNKNOWN_BYTES } from '../record/lane.js';
 import { LATER, LaterRecord, SEQUENCE_BITS } from '../record/later.js';
 import type { RecordSource } from '../record/source.js';
 import { stageIndex } from '../stages.js';
+import { Carriers } from './carriers.js';
+import { Reassembly } from './reassembly.js';
 import { Headers } from './segment.js';
 import { Streams } from './streams.js';
 
@@ -24,14 +26,7 @@ const DROP = columnOf('drop');
 /** What the kernel says of a packet that was freed because its socket went: no reason at all, or one of these. */
 const CLOSING = new Set([undefined, 'NOT_SPECIFIED', 'QUEUE_PURGE', 'SOCKET_CLOSE']);
 
-/** Longer than the kernel waits for the rest of a datagram (ipfrag_time, 30 s). */
-const FRAGMENT_NS = 60_000_000_000;
 const SWEEP_NS = 1_000_000_000;
-
-interface Fragments {
-  readonly ids: number[];
-  readonly time: number;
-}
 
 /** The later stages of all packets that have not left. */
 export class Ladder {
@@ -44,14 +39,15 @@ export class Ladder {
   /** What only makes sense in the order of time over all CPUs: records about sockets, reassembled datagrams. */
   private ordered: LaterRecord[] = [];
   private swept = 0;
-  private readonly carriers = new Map<number, number[]>();
-  private readonly fragments = new Map<string, Fragments>();
+  private readonly carriers: Carriers;
+  private readonly reassembly = new Reassembly();
   private readonly streams = new Streams();
   private readonly names = new Map<number, string>();
   private readonly headers = new Headers();
 
   constructor(source: RecordSource) {
     this.source = source;
+    this.carriers = new Carriers(source.lanes);
     source.onLater = (record) => {
       if (!this.add(record)) this.coming.push(record.copy());
     };
@@ -79,18 +75,10 @@ export class Ladder {
       this.ordered = this.ordered.filter((record) => record.time > complete);
       for (const record of ready.sort((a, b) => a.time - b.time)) this.inOrder(record);
     }
-    if (now > this.swept + SWEEP_NS) this.sweep(now);
-  }
-
-  /** Forgets carriers whose packets have all left, and fragments of datagrams that were never whole. */
-  private sweep(now: number): void {
+    if (now <= this.swept + SWEEP_NS) return;
     this.swept = now;
-    for (const [carrier, ids] of this.carriers) {
-      if (ids.every((id) => this.laneOf(id).rowOf(id) < 0)) this.carriers.delete(carrier);
-    }
-    for (const [key, { time }] of this.fragments) {
-      if (time < now - FRAGMENT_NS) this.fragments.delete(key);
-    }
+    this.carriers.sweep();
+    this.reassembly.sweep(now);
   }
 
   /** Returns false when the record's packet has not been read yet. */
@@ -106,8 +94,8 @@ export class Ladder {
     if (row === Lane.LEFT) {
       if (record.what !== LATER.evicted) this.late++;
       // It may carry packets that have not left.
-      for (const id of this.carriers.get(lane.idAt(record.sequence)) ?? []) {
-        this.visit(id, (other, its) => this.about(record, other, its));
+      for (const id of this.carriers.of(lane.idAt(record.sequence))) {
+        this.carriers.visit(id, (other, its) => this.about(record, other, its));
       }
       return true;
     }
@@ -163,24 +151,6 @@ export class Ladder {
     return true;
   }
 
-  private laneOf(id: number): Lane {
-    return this.source.lanes[Math.floor(id / 4_294_967_296)] as Lane;
-  }
-
-  /** Returns false when packet `id` has left. */
-  private visit(id: number, visit: (lane: Lane, row: number) => void): boolean {
-    const lane = this.laneOf(id);
-    const row = lane.rowOf(id);
-    if (row < 0) return false;
-    visit(lane, row);
-    return true;
-  }
-
-  private carried(lane: Lane, row: number, visit: (lane: Lane, row: number) => void): void {
-    if (this.carriers.size === 0) return;
-    for (const id of this.carriers.get(lane.idOf(row)) ?? []) this.visit(id, visit);
-  }
-
   /** Stamps a packet and those it carries. One that comes by twice (a bridge, a tunnel) keeps its first pass. */
   private stamp(lane: Lane, row: number, at: number, time: number, cpu: number): void {
     const times = lane.packets.times[at] as Float64Array;
@@ -188,7 +158,7 @@ export class Ladder {
     times[row] = time;
     if (at === STACK) lane.packets.stackCpu[row] = cpu + 1;
     if (this.headers.isFragment(lane, row)) this.fragment(lane, row, at, time);
-    this.carried(lane, row, (other, its) => this.stamp(other, its, at, time, cpu));
+    this.carriers.each(lane, row, (other, its) => this.stamp(other, its, at, time, cpu));
   }
 
   /** Nothing more will come of it, nor of those that it carries. */
@@ -197,7 +167,7 @@ export class Ladder {
     if (packets.ended[row] === 1) return;
     packets.ended[row] = 1;
     if (packets.fate[row] === FATE.open) packets.fate[row] = fate;
-    this.carried(lane, row, (other, its) => this.end(other, its, fate));
+    this.carriers.each(lane, row, (other, its) => this.end(other, its, fate));
   }
 
   private readAlone(lane: Lane, row: number, record: LaterRecord, bytes: number): void {
@@ -214,7 +184,7 @@ export class Ladder {
   private read(lane: Lane, row: number, record: LaterRecord, bytes: number): void {
     if (lane.packets.ended[row] === 1) return;
     this.readAlone(lane, row, record, bytes);
-    this.carried(lane, row, (other, its) => this.read(other, its, record, 0));
+    this.carriers.each(lane, row, (other, its) => this.read(other, its, record, 0));
   }
 
   private drop(lane: Lane, row: number, record: LaterRecord): void {
@@ -225,7 +195,7 @@ export class Ladder {
     this.stamp(lane, row, DROP, record.time, record.cpu);
     const reason = (other: Lane, its: number): void => {
       other.packets.dropReason[its] = record.reason;
-      this.carried(other, its, reason);
+      this.carriers.each(other, its, reason);
     };
     reason(lane, row);
     this.end(lane, row, closing ? FATE.closed : FATE.dropped);
@@ -242,7 +212,8 @@ export class Ladder {
     // Reassembly frees the skbs of fragments whose bytes it has put into another one.
     if (this.headers.isFragment(lane, row) && Number.isNaN(packets.times[TRANSPORT]![row])) return;
     if (Number.isNaN(packets.times[SOCKET]![row])) this.end(lane, row, FATE.kernel);
-    else this.read(lane, row, record, UNKNOWN_BYTES);
+    // TCP frees what was queued without a word: this is another skb at its address.
+    else if (!this.headers.read(lane, row).tcp) this.read(lane, row, record, UNKNOWN_BYTES);
   }
 
   /** Where sockets are out of reach: a datagram that a task freed was read by it; who read another is not known. */
@@ -284,12 +255,10 @@ export class Ladder {
 
   /** From now on `carrier` has the bytes of this packet. */
   private carry(carrier: number, lane: Lane, row: number, named: boolean): void {
-    const list = this.carriers.get(carrier);
-    if (list === undefined) this.carriers.set(carrier, [lane.idOf(row)]);
-    else list.push(lane.idOf(row));
+    this.carriers.add(carrier, lane.idOf(row));
     if (named) lane.packets.mergedInto[row] = carrier;
     // What the carrier has been through since: rings are not read in the order of time.
-    this.visit(carrier, ({ packets }, its) => {
+    this.carriers.visit(carrier, ({ packets }, its) => {
       for (let at = STACK; at <= SOCKET; at++) {
         const time = packets.times[at]![its] as number;
         if (!Number.isNaN(time)) this.stamp(lane, row, at, time, (packets.stackCpu[its] as number) - 1);
@@ -300,10 +269,7 @@ export class Ladder {
   /** Fragments wait for each other in the IP layer; the last one to arrive goes up as the whole datagram. */
   private fragment(lane: Lane, row: number, at: number, time: number): void {
     if (at === STACK) {
-      const key = this.headers.read(lane, row).fragmentKey();
-      const known = this.fragments.get(key);
-      if (known === undefined) this.fragments.set(key, { ids: [lane.idOf(row)], time });
-      else known.ids.push(lane.idOf(row));
+      this.reassembly.add(this.headers.read(lane, row).fragmentKey(), lane.idOf(row), time);
     } else if (at === TRANSPORT && lane.packets.mergedInto[row] === -1) {
       const record = Object.assign(new LaterRecord(), { stage: at, time, origin: lane.cpu });
       record.sequence = lane.idOf(row) % 2 ** SEQUENCE_BITS;
@@ -319,17 +285,14 @@ export class Ladder {
     }
     const id = (this.source.lanes[record.origin] as Lane).idAt(record.sequence);
     if (record.what === LATER.tcpSocket) this.queueSegment(record.sock, id);
-    else this.visit(id, (lane, row) => this.reassembled(lane, row));
+    else this.carriers.visit(id, (lane, row) => this.reassembled(lane, row));
   }
 
   private reassembled(lane: Lane, row: number): void {
-    const key = this.headers.read(lane, row).fragmentKey();
-    const known = this.fragments.get(key);
     const id = lane.idOf(row);
-    this.fragments.delete(key);
-    for (const other of known?.ids ?? []) {
+    for (const other of this.reassembly.take(this.headers.read(lane, row).fragmentKey())) {
       if (other === id) continue;
-      this.visit(other, (its, at) => {
+      this.carriers.visit(other, (its, at) => {
         its.packets.fate[at] = FATE.merged;
         its.packets.ended[at] = 0;
         this.carry(id, its, at, true);
@@ -353,7 +316,7 @@ export class Ladder {
     const closed = record.what === LATER.tcpClosed;
     const ids = closed ? this.streams.close(record.sock) : this.streams.take(record.sock, record.copied);
     for (const id of ids) {
-      const found = this.visit(id, (lane, row) => {
+      const found = this.carriers.visit(id, (lane, row) => {
         const { packets } = lane;
         if (packets.ended[row] === 1) return;
         if (!closed) this.readAlone(lane, row, record, this.headers.read(lane, row).payload);
@@ -365,10 +328,10 @@ export class Ladder {
   }
 
   private queueSegment(sock: number, id: number): void {
-    this.visit(id, (lane, row) => {
+    this.carriers.visit(id, (lane, row) => {
       const { payload, sequence } = this.headers.read(lane, row);
       if (payload > 0) this.streams.queue(sock, id, (sequence + payload) >>> 0);
     });
-    for (const other of this.carriers.get(id) ?? []) this.queueSegment(sock, other);
+    for (const other of this.carriers.of(id)) this.queueSegment(sock, other);
   }
 }
