@@ -103,6 +103,7 @@ describe('a later stage', () => {
     source.drainedTo = 5 * MS;
     expect(leave(joiner)).toEqual([]);
     source.stamp('stack', 0, 0, 6 * MS);
+    source.drainedTo = 7 * MS;
     expect(leave(joiner)).toMatchObject([{ id: 1, stack: 6 * MS }]);
   });
 
@@ -141,6 +142,7 @@ describe('a later stage', () => {
     expect(leave(joiner)).toMatchObject([{ id: 1, stack: undefined }]);
     source.stamp('stack', 0, 0, 22 * MS);
     source.stamp('stack', 0, 1, 21 * MS);
+    source.drainedTo = 22 * MS;
     expect(leave(joiner)).toMatchObject([{ id: 2, stack: 21 * MS }]);
     expect([joiner.late, joiner.unmatchedStages]).toEqual([1, 0]);
   });

@@ -118,11 +118,12 @@ export class Joiner {
     if (packets.poll[head] === PacketColumns.OPEN && driver > now - POLL_HOLD_NS) return false;
     if (this.lastColumn === 0) return true;
     if (this.endsSeen) {
-      if (packets.ended[head] === 1 || driver <= now - this.waitNs) return true;
+      // Its end may be in a ring that was read later than those of its other stages.
+      if ((packets.ended[head] as number) <= now - IN_FLIGHT_NS || driver <= now - this.waitNs) return true;
       return this.emptySegment(lane, head) && this.usedUp(lane, head, now);
     }
     if (driver <= now - STAGE_HOLD_NS || packets.fate[head] === FATE.merged) return true;
-    return !Number.isNaN(packets.times[this.lastColumn]![head]!);
+    return (packets.times[this.lastColumn]![head] as number) <= now - IN_FLIGHT_NS;
   }
 
   /** TCP without data never gets to a reader, and the kernel frees it silently. */

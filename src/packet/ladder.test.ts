@@ -118,7 +118,7 @@ describe('a datagram', () => {
     source.tell('woken', { time: 1.2 * MS, tid: 72, name: 'poller' });
     expect(leave(5)).toEqual([]);
     source.tell('read', { time: 6 * MS, bytes: 100, ...BY });
-    expect(leave(6)).toMatchObject([
+    expect(leave(7)).toMatchObject([
       { fate: 'read', reader: 71, bytes: 100, woken: 72, times: { read: 6 * MS } },
     ]);
     expect([joiner.taskName(71), joiner.taskName(72), joiner.taskName(73)]).toEqual([
@@ -165,6 +165,15 @@ describe('a datagram', () => {
     packet(6);
     source.tell('drop', { sequence: 1, time: 6.1 * MS, reason: 3, entered: false });
     expect(leave(8)).toMatchObject([{ fate: 'read' }, { fate: 'dropped' }]);
+  });
+
+  it('leaves only when everything before its end must have been read: rings are read one by one', () => {
+    const { source, packet, pass, leave } = setUp();
+    packet(1);
+    source.tell('read', { time: 6 * MS, bytes: 100, ...BY });
+    expect(leave(6.9)).toEqual([]);
+    pass(0, 5.9, ...UP);
+    expect(Object.keys(leave(7)[0]!.times)).toEqual(['driver', ...UP, 'read']);
   });
 
   it('whose end is of an unread ring is joined all the same', () => {

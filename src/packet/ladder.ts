@@ -28,6 +28,8 @@ const CLOSING = new Set([undefined, 'NOT_SPECIFIED', 'QUEUE_PURGE', 'SOCKET_CLOS
 
 const SWEEP_NS = 1_000_000_000;
 
+const hasEnded = (lane: Lane, row: number): boolean => lane.packets.ended[row] !== Number.POSITIVE_INFINITY;
+
 /** The later stages of all packets that have not left. */
 export class Ladder {
   /** Records of packets that had left already. */
@@ -140,7 +142,7 @@ export class Ladder {
         this.released(lane, row, record);
         break;
       case LATER.forwarded:
-        this.end(lane, row, FATE.forwarded);
+        this.end(lane, row, time, FATE.forwarded);
         break;
       case LATER.evicted:
         this.evicted(lane, row, record);
@@ -162,12 +164,12 @@ export class Ladder {
   }
 
   /** Nothing more will come of it, nor of those that it carries. */
-  private end(lane: Lane, row: number, fate: number): void {
+  private end(lane: Lane, row: number, time: number, fate: number): void {
     const { packets } = lane;
-    if (packets.ended[row] === 1) return;
-    packets.ended[row] = 1;
+    if (hasEnded(lane, row)) return;
+    packets.ended[row] = time;
     if (packets.fate[row] === FATE.open) packets.fate[row] = fate;
-    this.carriers.each(lane, row, (other, its) => this.end(other, its, fate));
+    this.carriers.each(lane, row, (other, its) => this.end(other, its, time, fate));
   }
 
   private readAlone(lane: Lane, row: number, record: LaterRecord, bytes: number): void {
@@ -176,20 +178,20 @@ export class Ladder {
     packets.readerPid[row] = record.pid;
     packets.readerTid[row] = record.tid;
     packets.readBytes[row] = bytes;
-    packets.ended[row] = 1;
+    packets.ended[row] = record.time;
     if (packets.fate[row] === FATE.open) packets.fate[row] = FATE.read;
   }
 
   /** A datagram was read. What was taken is counted once, on the packet that carried it. */
   private read(lane: Lane, row: number, record: LaterRecord, bytes: number): void {
-    if (lane.packets.ended[row] === 1) return;
+    if (hasEnded(lane, row)) return;
     this.readAlone(lane, row, record, bytes);
     this.carriers.each(lane, row, (other, its) => this.read(other, its, record, 0));
   }
 
   private drop(lane: Lane, row: number, record: LaterRecord): void {
     const { packets } = lane;
-    if (packets.ended[row] === 1 || this.stranger(lane, row, record)) return;
+    if (hasEnded(lane, row) || this.stranger(lane, row, record)) return;
     const queued = !Number.isNaN(packets.times[SOCKET]![row]);
     const closing = queued && CLOSING.has(this.source.dropReasonName(record.reason));
     this.stamp(lane, row, DROP, record.time, record.cpu);
@@ -198,7 +200,7 @@ export class Ladder {
       this.carriers.each(other, its, reason);
     };
     reason(lane, row);
-    this.end(lane, row, closing ? FATE.closed : FATE.dropped);
+    this.end(lane, row, record.time, closing ? FATE.closed : FATE.dropped);
   }
 
   /** An skb that never came in by an interface, at the address of a packet that was freed unseen. */
@@ -208,31 +210,31 @@ export class Ladder {
 
   private consumed(lane: Lane, row: number, record: LaterRecord): void {
     const { packets } = lane;
-    if (packets.ended[row] === 1 || this.stranger(lane, row, record)) return;
+    if (hasEnded(lane, row) || this.stranger(lane, row, record)) return;
     // Reassembly frees the skbs of fragments whose bytes it has put into another one.
     if (this.headers.isFragment(lane, row) && Number.isNaN(packets.times[TRANSPORT]![row])) return;
-    if (Number.isNaN(packets.times[SOCKET]![row])) this.end(lane, row, FATE.kernel);
+    if (Number.isNaN(packets.times[SOCKET]![row])) this.end(lane, row, record.time, FATE.kernel);
     // TCP frees what was queued without a word: this is another skb at its address.
     else if (!this.headers.read(lane, row).tcp) this.read(lane, row, record, UNKNOWN_BYTES);
   }
 
   /** Where sockets are out of reach: a datagram that a task freed was read by it; who read another is not known. */
   private released(lane: Lane, row: number, record: LaterRecord): void {
-    if (lane.packets.ended[row] === 1 || this.stranger(lane, row, record)) return;
+    if (hasEnded(lane, row) || this.stranger(lane, row, record)) return;
     const { tcp, udp, fragment } = this.headers.read(lane, row);
     if (udp && record.tid !== 0) {
       this.names.set(record.tid, record.name);
       if (fragment) this.reassembled(lane, row);
       this.read(lane, row, record, UNKNOWN_BYTES);
-    } else if (!fragment) this.end(lane, row, tcp || udp ? FATE.open : FATE.kernel);
+    } else if (!fragment) this.end(lane, row, record.time, tcp || udp ? FATE.open : FATE.kernel);
   }
 
   private evicted(lane: Lane, row: number, record: LaterRecord): void {
     const { packets } = lane;
-    if (packets.ended[row] === 1) return;
+    if (hasEnded(lane, row)) return;
     // A TCP segment that lies in its socket is followed by its sequence number.
     if (this.headers.read(lane, row).tcp && !Number.isNaN(packets.times[SOCKET]![row])) return;
-    packets.ended[row] = 1;
+    packets.ended[row] = record.time;
     this.source.onLoss({
       cause: 'untracked',
       cpu: record.cpu,
@@ -248,7 +250,7 @@ export class Ladder {
     const into = this.source.lanes[record.intoOrigin];
     if (into?.rowAt(record.intoSequence) === Lane.COMING) return false;
     if (named) lane.packets.fate[row] = FATE.merged;
-    if (into === undefined) lane.packets.ended[row] = 1;
+    if (into === undefined) lane.packets.ended[row] = record.time;
     else this.carry(into.idAt(record.intoSequence), lane, row, named);
     return true;
   }
@@ -294,9 +296,9 @@ export class Ladder {
       if (other === id) continue;
       this.carriers.visit(other, (its, at) => {
         its.packets.fate[at] = FATE.merged;
-        its.packets.ended[at] = 0;
+        its.packets.ended[at] = Number.POSITIVE_INFINITY;
         this.carry(id, its, at, true);
-        if (lane.packets.ended[row] === 1) this.followTo(lane, row, its, at);
+        if (hasEnded(lane, row)) this.followTo(lane, row, its, at);
       });
     }
   }
@@ -308,7 +310,7 @@ export class Ladder {
     packets.dropReason[at] = from.packets.dropReason[row] as number;
     packets.readerPid[at] = from.packets.readerPid[row] as number;
     packets.readerTid[at] = from.packets.readerTid[row] as number;
-    packets.ended[at] = 1;
+    packets.ended[at] = from.packets.ended[row] as number;
   }
 
   private leaveSocket(record: LaterRecord): void {
@@ -318,10 +320,10 @@ export class Ladder {
     for (const id of ids) {
       const found = this.carriers.visit(id, (lane, row) => {
         const { packets } = lane;
-        if (packets.ended[row] === 1) return;
+        if (hasEnded(lane, row)) return;
         if (!closed) this.readAlone(lane, row, record, this.headers.read(lane, row).payload);
         else if (packets.fate[row] === FATE.open) packets.fate[row] = FATE.closed;
-        packets.ended[row] = 1;
+        packets.ended[row] = record.time;
       });
       if (!found) this.late++;
     }

@@ -100,8 +100,8 @@ export class PacketColumns extends Columns {
   readerPid = new Uint32Array(this.capacity);
   readerTid = new Uint32Array(this.capacity);
   readBytes = new Uint32Array(this.capacity);
-  /** 1: nothing more will be told of it. */
-  ended = new Uint8Array(this.capacity);
+  /** When it was known that nothing more will be told of it; Infinity: not yet. */
+  ended = new Float64Array(this.capacity).fill(Number.POSITIVE_INFINITY);
   header = new Uint32Array(this.capacity * HEADER_WORDS);
 
   constructor() {

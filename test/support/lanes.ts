@@ -80,7 +80,7 @@ export function addPacket(lane: Lane, packet: PacketRow): number {
   packets.readerPid[row] = 0;
   packets.readerTid[row] = 0;
   packets.readBytes[row] = 0;
-  packets.ended[row] = 0;
+  packets.ended[row] = Number.POSITIVE_INFINITY;
   packets.hash[row] = 0;
   packets.napiId[row] = 0;
   packets.poll[row] = packet.none ? PacketColumns.NONE : PacketColumns.OPEN;

@@ -110,7 +110,7 @@ export class Decoder {
     columns.readerPid[row] = 0;
     columns.readerTid[row] = 0;
     columns.readBytes[row] = 0;
-    columns.ended[row] = 0;
+    columns.ended[row] = Number.POSITIVE_INFINITY;
     columns.hardware[row] = Number.NaN;
     columns.hardwareError[row] = Number.NaN;
     columns.poll[row] = flags & PACKET_FLAG.PACKET_OPENED ? PacketColumns.OPEN : PacketColumns.NONE;
