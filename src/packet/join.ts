@@ -6,6 +6,7 @@ import { FATE, FIRST_PACKET_STAGE, type Lane, PacketColumns } from '../record/la
 import type { RecordSource } from '../record/source.js';
 import { type StageName, stageIndex } from '../stages.js';
 import { type ArrivalFacts, classify, NO_FACTS, type PacketCursor } from './arrival.js';
+import { SOCKET, TRANSPORT } from './ends.js';
 import { IN_FLIGHT_NS, Ladder } from './ladder.js';
 import { Headers } from './segment.js';
 
@@ -17,9 +18,6 @@ const STAGE_HOLD_NS = 20_000_000;
 const POLL_HOLD_NS = 2_000_000_000;
 /** How long a packet is waited for whose end is not known: it may lie in its socket for as long as it likes. */
 const WAIT_NS = 1_000_000_000;
-
-const TRANSPORT = stageIndex('transport') - FIRST_PACKET_STAGE;
-const SOCKET = stageIndex('socket') - FIRST_PACKET_STAGE;
 
 /** What may be asked of a {@link Joiner}. */
 export interface JoinerOptions {
@@ -104,7 +102,7 @@ export class Joiner {
     if (!final && !this.ready(first, earliest)) return false;
     const row = first.head++;
     if (first.packets.poll[row] === PacketColumns.OPEN) first.abandonOpen(row + 1);
-    if (this.endsSeen && first.packets.fate[row] === FATE.open) this.settleFate(first, row);
+    if (this.endsSeen) this.settleFate(first, row);
     cursor.lane = first;
     cursor.row = row;
     classify(cursor, this.facts);
@@ -141,6 +139,8 @@ export class Joiner {
 
   private settleFate(lane: Lane, row: number): void {
     const { packets } = lane;
+    this.ladder.conclude(lane, row);
+    if (packets.fate[row] !== FATE.open) return;
     const reached = !this.transportSeen || !Number.isNaN(packets.times[TRANSPORT]![row]);
     if (reached && this.emptySegment(lane, row)) packets.fate[row] = FATE.kernel;
     else if (!Number.isNaN(packets.times[SOCKET]![row])) packets.fate[row] = FATE.queued;

@@ -341,6 +341,20 @@ describe('TCP segments', () => {
   });
 });
 
+describe('a merge that is read after its carrier’s end', () => {
+  it('ends with it', () => {
+    const { source, packet, pass, leave } = setUp();
+    for (const i of [0, 1]) packet(1 + i / 10, segment(100 + i * 100, 100));
+    pass(0, 1.4, 'stack');
+    source.tell('drop', { sequence: 0, time: 1.5 * MS, reason: 3, entered: true });
+    source.tell('merged', { sequence: 1, time: 1.2 * MS, intoOrigin: 0, intoSequence: 0 });
+    expect(leave(4)).toMatchObject([
+      { fate: 'dropped' },
+      { fate: 'merged', reason: 3, times: { stack: 1.4 * MS, drop: 1.5 * MS } },
+    ]);
+  });
+});
+
 describe('fragments', () => {
   for (const [family, part] of [
     ['IPv4', (id: number, offset: number, more: boolean) => datagram(id, offset, more)],

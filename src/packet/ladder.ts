@@ -9,6 +9,7 @@ import { LATER, LaterRecord, SEQUENCE_BITS } from '../record/later.js';
 import type { RecordSource } from '../record/source.js';
 import { stageIndex } from '../stages.js';
 import { Carriers } from './carriers.js';
+import { DROP, READ, SOCKET, STACK, TRANSPORT, followTo, hasEnded, takeRead } from './ends.js';
 import { Reassembly } from './reassembly.js';
 import { Headers } from './segment.js';
 import { Streams } from './streams.js';
@@ -16,19 +17,10 @@ import { Streams } from './streams.js';
 /** How long a program may take from reading its clock to publishing its record, interrupts included. */
 export const IN_FLIGHT_NS = 1_000_000;
 
-const columnOf = (stage: Parameters<typeof stageIndex>[0]): number => stageIndex(stage) - FIRST_PACKET_STAGE;
-const STACK = columnOf('stack');
-const TRANSPORT = columnOf('transport');
-const SOCKET = columnOf('socket');
-const READ = columnOf('read');
-const DROP = columnOf('drop');
-
 /** What the kernel says of a packet that was freed because its socket went: no reason at all, or one of these. */
 const CLOSING = new Set([undefined, 'NOT_SPECIFIED', 'QUEUE_PURGE', 'SOCKET_CLOSE']);
 
 const SWEEP_NS = 1_000_000_000;
-
-const hasEnded = (lane: Lane, row: number): boolean => lane.packets.ended[row] !== Number.POSITIVE_INFINITY;
 
 /** The later stages of all packets that have not left. */
 export class Ladder {
@@ -126,7 +118,11 @@ export class Ladder {
         this.read(lane, row, record, record.bytes);
         break;
       case LATER.drop:
-        this.drop(lane, row, record);
+      case LATER.consumed:
+      case LATER.released:
+        // What these mean hangs on what the packet has been through, which another ring may tell.
+        if (!record.entered || this.headers.isFragment(lane, row)) this.ordered.push(record.copy());
+        else this.freed(lane, row, record);
         break;
       case LATER.woken:
         this.names.set(record.tid, record.name);
@@ -135,12 +131,6 @@ export class Ladder {
       case LATER.merged:
       case LATER.coalesced:
         return this.merge(lane, row, record);
-      case LATER.consumed:
-        this.consumed(lane, row, record);
-        break;
-      case LATER.released:
-        this.released(lane, row, record);
-        break;
       case LATER.forwarded:
         this.end(lane, row, time, FATE.forwarded);
         break;
@@ -172,61 +162,64 @@ export class Ladder {
     this.carriers.each(lane, row, (other, its) => this.end(other, its, time, fate));
   }
 
-  private readAlone(lane: Lane, row: number, record: LaterRecord, bytes: number): void {
-    const { packets } = lane;
-    packets.times[READ]![row] = record.time;
-    packets.readerPid[row] = record.pid;
-    packets.readerTid[row] = record.tid;
-    packets.readBytes[row] = bytes;
-    packets.ended[row] = record.time;
-    if (packets.fate[row] === FATE.open) packets.fate[row] = FATE.read;
-  }
-
   /** A datagram was read. What was taken is counted once, on the packet that carried it. */
   private read(lane: Lane, row: number, record: LaterRecord, bytes: number): void {
     if (hasEnded(lane, row)) return;
-    this.readAlone(lane, row, record, bytes);
+    takeRead(lane, row, record, bytes);
     this.carriers.each(lane, row, (other, its) => this.read(other, its, record, 0));
   }
 
+  private freed(lane: Lane, row: number, record: LaterRecord): void {
+    if (hasEnded(lane, row)) return;
+    // An skb that never came in by an interface, at the address of a packet that was freed unseen.
+    if (!record.entered && !Number.isNaN(lane.packets.times[STACK]![row])) return;
+    if (record.what === LATER.drop) this.drop(lane, row, record);
+    else if (record.what === LATER.consumed) this.consumed(lane, row, record);
+    else this.released(lane, row, record);
+  }
+
   private drop(lane: Lane, row: number, record: LaterRecord): void {
-    const { packets } = lane;
-    if (hasEnded(lane, row) || this.stranger(lane, row, record)) return;
-    const queued = !Number.isNaN(packets.times[SOCKET]![row]);
-    const closing = queued && CLOSING.has(this.source.dropReasonName(record.reason));
     this.stamp(lane, row, DROP, record.time, record.cpu);
     const reason = (other: Lane, its: number): void => {
       other.packets.dropReason[its] = record.reason;
       this.carriers.each(other, its, reason);
     };
     reason(lane, row);
-    this.end(lane, row, record.time, closing ? FATE.closed : FATE.dropped);
-  }
-
-  /** An skb that never came in by an interface, at the address of a packet that was freed unseen. */
-  private stranger(lane: Lane, row: number, record: LaterRecord): boolean {
-    return !record.entered && !Number.isNaN(lane.packets.times[STACK]![row]);
+    this.end(lane, row, record.time, FATE.dropped);
   }
 
   private consumed(lane: Lane, row: number, record: LaterRecord): void {
-    const { packets } = lane;
-    if (hasEnded(lane, row) || this.stranger(lane, row, record)) return;
     // Reassembly frees the skbs of fragments whose bytes it has put into another one.
-    if (this.headers.isFragment(lane, row) && Number.isNaN(packets.times[TRANSPORT]![row])) return;
-    if (Number.isNaN(packets.times[SOCKET]![row])) this.end(lane, row, record.time, FATE.kernel);
-    // TCP frees what was queued without a word: this is another skb at its address.
-    else if (!this.headers.read(lane, row).tcp) this.read(lane, row, record, UNKNOWN_BYTES);
+    if (this.headers.isFragment(lane, row) && Number.isNaN(lane.packets.times[TRANSPORT]![row])) return;
+    this.end(lane, row, record.time, FATE.kernel);
   }
 
   /** Where sockets are out of reach: a datagram that a task freed was read by it; who read another is not known. */
   private released(lane: Lane, row: number, record: LaterRecord): void {
-    if (hasEnded(lane, row) || this.stranger(lane, row, record)) return;
     const { tcp, udp, fragment } = this.headers.read(lane, row);
     if (udp && record.tid !== 0) {
       this.names.set(record.tid, record.name);
       if (fragment) this.reassembled(lane, row);
       this.read(lane, row, record, UNKNOWN_BYTES);
     } else if (!fragment) this.end(lane, row, record.time, tcp || udp ? FATE.open : FATE.kernel);
+  }
+
+  /**
+   * The last word on a packet that leaves: freed after it was queued on a socket is not the same as freed before, and by
+   * now both are known.
+   */
+  conclude(lane: Lane, row: number): void {
+    const { packets } = lane;
+    if (Number.isNaN(packets.times[SOCKET]![row])) return;
+    if (packets.fate[row] === FATE.dropped) {
+      if (CLOSING.has(this.source.dropReasonName(packets.dropReason[row] as number)))
+        packets.fate[row] = FATE.closed;
+    } else if (packets.fate[row] === FATE.kernel && !this.headers.read(lane, row).tcp) {
+      // A ping socket's: nothing says who read it.
+      packets.fate[row] = FATE.read;
+      packets.times[READ]![row] = packets.ended[row] as number;
+      packets.readBytes[row] = UNKNOWN_BYTES;
+    }
   }
 
   private evicted(lane: Lane, row: number, record: LaterRecord): void {
@@ -260,11 +253,15 @@ export class Ladder {
     this.carriers.add(carrier, lane.idOf(row));
     if (named) lane.packets.mergedInto[row] = carrier;
     // What the carrier has been through since: rings are not read in the order of time.
-    this.carriers.visit(carrier, ({ packets }, its) => {
+    this.carriers.visit(carrier, (from, its) => {
+      const { packets } = from;
       for (let at = STACK; at <= SOCKET; at++) {
         const time = packets.times[at]![its] as number;
         if (!Number.isNaN(time)) this.stamp(lane, row, at, time, (packets.stackCpu[its] as number) - 1);
       }
+      // A segment has a read of its own, and no other end.
+      const shared = !Number.isNaN(packets.times[DROP]![its]) || !this.headers.read(from, its).tcp;
+      if (hasEnded(from, its) && shared) followTo(from, its, lane, row);
     });
   }
 
@@ -287,7 +284,8 @@ export class Ladder {
     }
     const id = (this.source.lanes[record.origin] as Lane).idAt(record.sequence);
     if (record.what === LATER.tcpSocket) this.queueSegment(record.sock, id);
-    else this.carriers.visit(id, (lane, row) => this.reassembled(lane, row));
+    else if (record.what === LATER.stamp) this.carriers.visit(id, (lane, row) => this.reassembled(lane, row));
+    else this.carriers.visit(id, (lane, row) => this.freed(lane, row, record));
   }
 
   private reassembled(lane: Lane, row: number): void {
@@ -298,19 +296,8 @@ export class Ladder {
         its.packets.fate[at] = FATE.merged;
         its.packets.ended[at] = Number.POSITIVE_INFINITY;
         this.carry(id, its, at, true);
-        if (hasEnded(lane, row)) this.followTo(lane, row, its, at);
       });
     }
-  }
-
-  /** Brings a packet to where the one that carries it has got. */
-  private followTo(from: Lane, row: number, lane: Lane, at: number): void {
-    const { packets } = lane;
-    for (const stage of [READ, DROP]) packets.times[stage]![at] = from.packets.times[stage]![row] as number;
-    packets.dropReason[at] = from.packets.dropReason[row] as number;
-    packets.readerPid[at] = from.packets.readerPid[row] as number;
-    packets.readerTid[at] = from.packets.readerTid[row] as number;
-    packets.ended[at] = from.packets.ended[row] as number;
   }
 
   private leaveSocket(record: LaterRecord): void {
@@ -321,7 +308,7 @@ export class Ladder {
       const found = this.carriers.visit(id, (lane, row) => {
         const { packets } = lane;
         if (hasEnded(lane, row)) return;
-        if (!closed) this.readAlone(lane, row, record, this.headers.read(lane, row).payload);
+        if (!closed) takeRead(lane, row, record, this.headers.read(lane, row).payload);
         else if (packets.fate[row] === FATE.open) packets.fate[row] = FATE.closed;
         packets.ended[row] = record.time;
       });
