@@ -7,7 +7,6 @@
 import { FATE, FIRST_PACKET_STAGE, Lane, UNKNOWN_BYTES } from '../record/lane.js';
 import { LATER, LaterRecord, SEQUENCE_BITS } from '../record/later.js';
 import type { RecordSource } from '../record/source.js';
-import { stageIndex } from '../stages.js';
 import { Carriers } from './carriers.js';
 import { DROP, READ, SOCKET, STACK, TRANSPORT, followTo, hasEnded, takeRead } from './ends.js';
 import { Reassembly } from './reassembly.js';
