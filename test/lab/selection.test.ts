@@ -85,7 +85,7 @@ describe('packets chosen on 6.12 with a two-queue igb', () => {
     expect(sent.length).toBe(COUNT);
     const { faster = 0, unstamped = 0, ...other } = summary.stopped ?? {};
     expect(summary.seen).toBe(shown.length + faster + unstamped);
-    expect(other).toEqual({ expression: 0, otherReader: 0, unread: 0 });
+    expect(Object.values(other).filter((count) => count !== 0)).toEqual([]);
     expect([summary.packets, summary.lost]).toEqual([shown.length, 0]);
     // The other trace ran longer, at both ends.
     expect(summary.seen).toBeGreaterThanOrEqual(COUNT);
