@@ -21,6 +21,9 @@ export { type ArrivalFacts, type IrqFacts, NO_FACTS, SLACK_NS } from './arrival/
 export { GROUNDS, HOW, HOW_NAMES, type How, RULE, RULES, type Rule, VIA_NAMES } from './arrival/rules.js';
 
 const ISR = stageIndex('isr');
+/** The table as columns: read once per packet. */
+const HOW_OF = Uint8Array.from(RULES, ({ how }) => how);
+const CERTAIN = RULES.map(({ certain }) => certain);
 const RAISE = stageIndex('raise');
 
 /** Stands on one packet of a lane. One object is moved along; nothing is allocated per packet. */
@@ -149,7 +152,7 @@ function decide(cursor: PacketCursor, facts: ArrivalFacts): Rule {
   const stage = earliestStage(lane, poll);
   const entry = stage < FIRST_PACKET_STAGE ? (polls.times[stage]![poll] as number) : cursor.arrival;
   const rule = causedRule(cursor, facts, stage, entry);
-  if (RULES[rule]!.how <= HOW.batch) {
+  if ((HOW_OF[rule] as number) <= HOW.batch) {
     cursor.arrival = entry;
     cursor.arrivalStage = stage;
     if (rule === RULE.own) cursor.notAfter = entry;
@@ -174,8 +177,8 @@ export function classify(cursor: PacketCursor, facts: ArrivalFacts = NO_FACTS): 
   cursor.rps = stackCpu !== 0 && stackCpu - 1 !== lane.cpu;
   const rule = decide(cursor, facts);
   cursor.rule = rule;
-  cursor.how = RULES[rule]!.how;
-  cursor.certain = RULES[rule]!.certain;
+  cursor.how = HOW_OF[rule] as How;
+  cursor.certain = CERTAIN[rule] as boolean;
   const hardware = packets.hardware[row] as number;
   if (!Number.isNaN(hardware)) useHardware(cursor, hardware, driver);
 }
