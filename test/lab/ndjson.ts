@@ -13,6 +13,7 @@ export interface PacketLine {
   /** Relative to the arrival, ns; null: nothing is known. */
   readonly notBefore: number | null;
   readonly notAfter: number;
+  readonly via: readonly string[];
   readonly batch?: readonly [number, number];
   readonly irq?: number;
   readonly vector?: number | null;
@@ -24,6 +25,7 @@ export interface PacketLine {
     readonly family?: string;
     readonly source?: string;
     readonly destination?: string;
+    readonly vlan?: number;
     readonly sourcePort?: number;
     readonly destinationPort?: number;
     readonly protocol?: number;
@@ -84,6 +86,7 @@ export interface SummaryLine {
 /** The meta line. */
 export interface MetaLine {
   readonly type: 'meta';
+  readonly on?: string;
   readonly ways: readonly { readonly stage: StageName; readonly hook?: string }[];
   readonly interfaces: readonly {
     readonly irqs: readonly { readonly irq: number; readonly queue?: number; readonly role: string }[];

@@ -1,5 +1,5 @@
 /** A trace in a guest, and frames by phases: the source port of a frame says in which phase it was sent. */
-import { SINK_PORT, sequencePayload, udpFrame } from '../../../lab/frames.js';
+import { ADDRESSES, SINK_PORT, sequencePayload, udpFrame } from '../../../lab/frames.js';
 import type { Guest } from '../../../lab/guest.js';
 import type { Running } from '../../../lab/running.js';
 import { type NoteLine, type PacketLine, type TraceLines, readTrace } from '../ndjson.js';
@@ -10,13 +10,19 @@ const FLOWS = 8;
 const PORTS = 100;
 const FIRST_PORT = 2000;
 
-/** `count` frames of a phase, over `flows` flows. */
-export function phaseFrames(phase: number, count: number, flows = FLOWS): Buffer[] {
+/** `count` frames of a phase, over `flows` flows, to the first NIC unless another address is given. */
+export function phaseFrames(
+  phase: number,
+  count: number,
+  flows = FLOWS,
+  targetMac: string = ADDRESSES.guestMac,
+): Buffer[] {
   return Array.from({ length: count }, (_, index) =>
     udpFrame({
       sourcePort: FIRST_PORT + phase * PORTS + (index % flows),
       port: SINK_PORT,
       payload: sequencePayload(index),
+      targetMac,
     }),
   );
 }

@@ -1,0 +1,194 @@
+/** Where a poll runs and where a packet goes from there: known traffic, and what every packet must say about it. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ADDRESSES, SINK_PORT, vlanTagged } from '../../../lab/frames.js';
+import { Guest } from '../../../lab/guest.js';
+import { compile } from '../../support/compile.js';
+import { GuestTrace, type Traced, outOfOrder, phaseFrames, receiveIrqs, sh } from './tracing.js';
+
+const COUNT = 200;
+
+/** How many packets say each thing. */
+function countBy<T>(items: readonly T[], of: (item: T) => string): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const item of items) counts[of(item)] = (counts[of(item)] ?? 0) + 1;
+  return counts;
+}
+
+function expectWhole(traced: Traced, phase: number, count: number): void {
+  expect({ code: traced.code, lost: traced.lines.summary.lost, packets: traced.phase(phase).length }).toEqual(
+    {
+      code: 0,
+      lost: 0,
+      packets: count,
+    },
+  );
+  expect(outOfOrder(traced.phase(phase))).toEqual([]);
+}
+
+describe('igb and e1000e on 6.12', () => {
+  const guest = new Guest({
+    kernel: '6.12',
+    nic: 'igb,queues=2',
+    second: 'e1000e',
+    cpus: 2,
+    modules: ['8021q', 'macvlan', 'bonding', 'bridge'],
+  });
+  let irqs: number[];
+  let second: number;
+
+  beforeAll(async () => {
+    await guest.boot();
+    await sh(guest, 'ip link set eth1 up');
+    irqs = await receiveIrqs(guest);
+    [second = 0] = await receiveIrqs(guest, 'eth1');
+  });
+  afterAll(() => guest.close());
+
+  const caused = (traced: Traced, phase: number): number =>
+    traced.phase(phase).filter(({ how }) => how === 'own-irq' || how === 'batch').length;
+
+  it('threaded NAPI: all of them via the thread, none with a softirq, by the interrupts of their queues', async () => {
+    await sh(guest, 'echo 1 > /sys/class/net/eth0/threaded');
+    const trace = await GuestTrace.start(guest, 'eth0');
+    await trace.send(phaseFrames(0, COUNT));
+    const traced = await trace.end();
+    await sh(guest, 'echo 0 > /sys/class/net/eth0/threaded');
+    expectWhole(traced, 0, COUNT);
+    const packets = traced.phase(0);
+    expect(countBy(packets, ({ via }) => via.join())).toEqual({ threaded: COUNT });
+    expect(packets.filter(({ stages }) => stages.softirq !== undefined)).toEqual([]);
+    expect(new Set(packets.map(({ irq }) => irq))).toEqual(new Set(irqs));
+    expect(caused(traced, 0)).toBeGreaterThan(COUNT * 0.8);
+  });
+
+  it('ksoftirqd: where the softirq budget is one poll, a burst goes on there, as repolls', async () => {
+    await sh(guest, 'sysctl -qw net.core.netdev_budget=1');
+    const trace = await GuestTrace.start(guest, 'eth0');
+    await trace.send(phaseFrames(1, 2 * COUNT, 1), { burst: 2 * COUNT });
+    const traced = await trace.end();
+    await sh(guest, 'sysctl -qw net.core.netdev_budget=300');
+    expectWhole(traced, 1, 2 * COUNT);
+    const counts = countBy(traced.phase(1), ({ via }) => via.join());
+    expect(Object.keys(counts).filter((via) => via !== '' && via !== 'ksoftirqd')).toEqual([]);
+    expect(counts['ksoftirqd']).toBeGreaterThan(0);
+    expect(traced.phase(1).filter(({ how }) => how === 'repoll').length).toBeGreaterThan(0);
+  });
+
+  it('busy polling: most of them by the reader itself, with neither poll nor softirq stamp, all of them read', async () => {
+    const reader = guest.start([compile('test/support/busy-reader.c'), String(SINK_PORT), '50000']);
+    for await (const line of reader.lines()) if (line === 'ready') break;
+    const trace = await GuestTrace.start(guest, 'eth0');
+    await trace.send(phaseFrames(2, COUNT, 1), { burst: 3, gapUs: 3000 });
+    const { stdout } = await reader.wait();
+    const traced = await trace.end();
+    expect(stdout).toContain(`read ${COUNT}\n`);
+    expectWhole(traced, 2, COUNT);
+    const busy = traced.phase(2).filter(({ via }) => via.includes('busy-poll'));
+    expect(busy.length).toBeGreaterThan(COUNT / 2);
+    expect(countBy(busy, ({ how }) => how)).toEqual({ 'busy-poll': busy.length });
+    expect(busy.filter(({ stages }) => 'poll' in stages || 'softirq' in stages)).toEqual([]);
+    expect(new Set(busy.map(({ irq }) => irq)).size).toBe(1);
+  });
+
+  it('RPS: all of them say that another CPU took them over', async () => {
+    for (const irq of irqs) await sh(guest, `echo 1 > /proc/irq/${irq}/smp_affinity_list`);
+    await sh(guest, 'for q in /sys/class/net/eth0/queues/rx-*; do echo 1 > $q/rps_cpus; done');
+    const trace = await GuestTrace.start(guest, 'eth0', '--until', 'stack');
+    await trace.send(phaseFrames(3, COUNT));
+    const traced = await trace.end();
+    await sh(guest, 'for q in /sys/class/net/eth0/queues/rx-*; do echo 0 > $q/rps_cpus; done');
+    expectWhole(traced, 3, COUNT);
+    const late = traced.phase(3).slice(COUNT / 4);
+    expect(late.filter(({ cpu, via }) => cpu !== 1 || !via.includes('rps'))).toEqual([]);
+    expect(late.filter(({ stages }) => stages.stack === undefined)).toEqual([]);
+  });
+
+  it('two NICs at once: packets of both, each by an interrupt of its own', async () => {
+    const trace = await GuestTrace.start(guest, '--irq', [...irqs, second].join());
+    const { secondInjector } = guest;
+    const other = phaseFrames(5, COUNT, 1, ADDRESSES.secondMac);
+    await Promise.all([
+      trace.send(phaseFrames(4, COUNT)),
+      secondInjector.send(other, { burst: 2, gapUs: 2000 }),
+    ]);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const traced = await trace.end();
+    expect(traced.lines.meta.interfaces.length).toBe(2);
+    expectWhole(traced, 4, COUNT);
+    expectWhole(traced, 5, COUNT);
+    expect(new Set(traced.phase(4).map(({ irq }) => irq))).toEqual(new Set(irqs));
+    expect(new Set(traced.phase(5).map(({ irq }) => irq))).toEqual(new Set([second]));
+  });
+
+  it('a VLAN: packets with its tag, by the interrupts of the NIC below, and that is said first', async () => {
+    await sh(guest, 'ip link add link eth0 name eth0.5 type vlan id 5; ip link set eth0.5 up');
+    const trace = await GuestTrace.start(guest, 'eth0.5');
+    const tagged = phaseFrames(6, COUNT).map((frame) => vlanTagged(frame, 5));
+    await trace.send(phaseFrames(7, COUNT).flatMap((frame, index) => [frame, tagged[index] as Buffer]));
+    const traced = await trace.end();
+    await sh(guest, 'ip link del eth0.5');
+    expect(traced.lines.meta.on).toContain('stamped at eth0');
+    expectWhole(traced, 6, COUNT);
+    expectWhole(traced, 7, 0);
+    expect(new Set(traced.phase(6).map(({ irq }) => irq))).toEqual(new Set(irqs));
+    expect(traced.phase(6).filter(({ flow }) => flow.vlan !== 5)).toEqual([]);
+  });
+
+  it('a macvlan: packets to its address', async () => {
+    const mac = '52:54:00:77:00:77';
+    await sh(
+      guest,
+      `ip link add link eth0 name mv0 address ${mac} type macvlan mode bridge; ip link set mv0 up`,
+    );
+    const trace = await GuestTrace.start(guest, 'mv0');
+    const own = phaseFrames(8, COUNT, 8, mac);
+    await trace.send(phaseFrames(9, COUNT).flatMap((frame, index) => [frame, own[index] as Buffer]));
+    const traced = await trace.end();
+    await sh(guest, 'ip link del mv0');
+    expectWhole(traced, 8, COUNT);
+    expectWhole(traced, 9, 0);
+    expect(caused(traced, 8)).toBeGreaterThan(COUNT / 2);
+  });
+
+  it('a bridge: packets of its port', async () => {
+    await sh(guest, 'ip link add br0 type bridge; ip link set eth0 master br0; ip link set br0 up');
+    const trace = await GuestTrace.start(guest, 'br0');
+    await trace.send(phaseFrames(10, COUNT));
+    const traced = await trace.end();
+    await sh(guest, 'ip link del br0');
+    expect(traced.lines.meta.on).toContain('br0 (bridge)');
+    expectWhole(traced, 10, COUNT);
+    expect(new Set(traced.phase(10).map(({ irq }) => irq))).toEqual(new Set(irqs));
+  });
+
+  it('a bond: packets of both of its NICs', async () => {
+    await sh(
+      guest,
+      'ip link add bond0 type bond mode balance-rr; for i in eth0 eth1; do ip link set $i down; ip link set $i master bond0; done; ip link set bond0 up; sleep 2',
+    );
+    const first = await receiveIrqs(guest);
+    const [other] = await receiveIrqs(guest, 'eth1');
+    const trace = await GuestTrace.start(guest, 'bond0');
+    const frames = phaseFrames(12, COUNT, 1);
+    await Promise.all([
+      trace.send(phaseFrames(11, COUNT)),
+      guest.secondInjector.send(frames, { burst: 2, gapUs: 2000 }),
+    ]);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const traced = await trace.end();
+    expectWhole(traced, 11, COUNT);
+    expectWhole(traced, 12, COUNT);
+    expect(first).toEqual(expect.arrayContaining([...new Set(traced.phase(11).map(({ irq }) => irq))]));
+    expect(new Set(traced.phase(12).map(({ irq }) => irq))).toEqual(new Set([other]));
+  });
+
+  it('loopback: no interrupt, stamped at the first stage there is', async () => {
+    const trace = await GuestTrace.start(guest, 'lo');
+    const datagrams = `for i in 1 2 3 4 5; do echo x > /dev/udp/127.0.0.1/${SINK_PORT}; done; true`;
+    await guest.run(['bash', '-c', datagrams]);
+    const traced = await trace.end();
+    const sent = traced.lines.packets.filter(({ flow }) => flow.destinationPort === SINK_PORT);
+    expect(sent.length).toBe(5);
+    expect(sent.filter(({ how, stage }) => how !== 'no-irq' || stage !== 'driver')).toEqual([]);
+  });
+});
