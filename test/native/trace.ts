@@ -100,7 +100,7 @@ function linksOf(pid: number): number {
 
 /** A line of NDJSON output, with what the tests look at. */
 export interface Line {
-  readonly type: 'meta' | 'packet' | 'interrupt' | 'loss' | 'summary';
+  readonly type: 'meta' | 'packet' | 'interrupt' | 'loss' | 'note' | 'summary';
   readonly number: number;
   readonly arrival: string;
   readonly time: string;
@@ -111,6 +111,9 @@ export interface Line {
   readonly length: number;
   readonly count: number;
   readonly cause: string;
+  /** Of a note. */
+  readonly what: string;
+  readonly text: string;
   readonly from: string;
   readonly to: string;
   readonly packets: number;
