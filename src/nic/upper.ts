@@ -4,6 +4,7 @@
  * is the upper interface's.
  */
 import { HOST, type KernelFiles } from '../sys/files.js';
+import { driverName } from '../sys/driver-name.js';
 import { type InterfaceFacts, interfaceFacts } from '../sys/interfaces.js';
 import type { Nic } from './nic.js';
 import { resolveNic } from './resolve.js';
@@ -18,9 +19,12 @@ export interface Below {
   readonly text: string;
 }
 
+/** Asks what makes an interface, where sysfs does not say (macvlan): the name of its driver. */
+export type AskKind = (name: string) => string | undefined;
+
 /** What an upper interface takes of its lower one's packets. */
-function share(facts: InterfaceFacts, files: KernelFiles): { expression?: string; words: string } {
-  const { name, kind } = facts;
+function share(facts: InterfaceFacts, kind: string | undefined, files: KernelFiles): Share {
+  const { name } = facts;
   if (kind === 'vlan') {
     const id = /\bVID: (\d+)/.exec(files.text(`/proc/net/vlan/${name}`) ?? '')?.[1];
     if (id !== undefined) return { expression: `vlan ${id}`, words: `those of VLAN ${id}` };
@@ -33,6 +37,11 @@ function share(facts: InterfaceFacts, files: KernelFiles): { expression?: string
   if (kind === 'bridge') return { words: 'also those that it passes on' };
   if (kind === 'bond') return { words: 'all of them' };
   return { words: `all of them, not only those of ${name}: which those are cannot be told there` };
+}
+
+interface Share {
+  readonly expression?: string;
+  readonly words: string;
 }
 
 interface Walk {
@@ -56,24 +65,28 @@ function descend(facts: InterfaceFacts, files: KernelFiles, walk: Walk): void {
 }
 
 /** Shares from the upper interface down to the bottom, as long as there is one way down. */
-function shares(facts: InterfaceFacts, files: KernelFiles): { expression?: string; words: string }[] {
-  const own = share(facts, files);
+function shares(facts: InterfaceFacts, files: KernelFiles, ask: AskKind): Share[] {
+  const own = share(facts, facts.kind ?? ask(facts.name), files);
   const [only, ...others] = facts.lower;
   const lower = only === undefined || others.length > 0 ? undefined : interfaceFacts(only, files);
   if (lower === undefined || lower.lower.length === 0) return [own];
   // The outer tag is the lower interface's: asked for first.
-  return [...shares(lower, files), own];
+  return [...shares(lower, files, ask), own];
 }
 
 /** The NICs below an interface, and what of their packets is its; undefined where none of them has interrupts. */
-export function below(name: string, files: KernelFiles = HOST): Below | undefined {
+export function below(
+  name: string,
+  files: KernelFiles = HOST,
+  ask: AskKind = driverName,
+): Below | undefined {
   const facts = interfaceFacts(name, files);
   if (facts === undefined || facts.lower.length === 0) return undefined;
   const walk: Walk = { nics: new Map(), without: new Set() };
   descend(facts, files, walk);
   if (walk.nics.size === 0) return undefined;
   const nics = [...walk.nics.values()];
-  const parts = shares(facts, files);
+  const parts = shares(facts, files, ask);
   const expressions = parts.map(({ expression }) => expression).filter((one) => one !== undefined);
   const words = parts.at(-1)?.words ?? '';
   const unseen =
@@ -84,7 +97,7 @@ export function below(name: string, files: KernelFiles = HOST): Below | undefine
     nics,
     expression: expressions.length === 0 ? undefined : expressions.map((one) => `(${one})`).join(' and '),
     text:
-      `${name} (${facts.kind ?? 'a stacked interface'}) has no interrupts: packets are stamped at ` +
+      `${name} (${facts.kind ?? ask(name) ?? 'a stacked interface'}) has no interrupts: packets are stamped at ` +
       `${nics.map((nic) => nic.name).join(' and ')}, where they arrive; shown are ${words}${unseen}`,
   };
 }

@@ -36,8 +36,9 @@ describe.skipIf(!long)('a guest of its own', () => {
       expect(caused.length).toBeGreaterThan(COUNT * 0.8);
       // The hard interrupt is the arrival; the driver's handler runs in the thread, behind a wake-up.
       expect(caused.filter(({ stage }) => stage !== 'entry')).toEqual([]);
-      const receiving = nic === 'virtio' ? undefined : new Set(await receiveIrqs(guest));
-      if (receiving !== undefined) expect(new Set(packets.map(({ irq }) => irq))).toEqual(receiving);
+      const receiving = nic === 'virtio' ? undefined : await receiveIrqs(guest);
+      if (receiving === undefined) return;
+      expect(packets.filter(({ irq, queue }) => irq !== receiving[queue ?? -1])).toEqual([]);
     });
   });
 

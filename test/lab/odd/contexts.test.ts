@@ -3,9 +3,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ADDRESSES, SINK_PORT, vlanTagged } from '../../../lab/frames.js';
 import { Guest } from '../../../lab/guest.js';
 import { compile } from '../../support/compile.js';
+import type { PacketLine } from '../ndjson.js';
 import { GuestTrace, type Traced, outOfOrder, phaseFrames, receiveIrqs, sh } from './tracing.js';
 
 const COUNT = 200;
+
+/** Packets that do not name the interrupt of the queue that the NIC put them on. */
+function ofOtherIrqs(traced: Traced, phase: number, irqs: readonly number[]): PacketLine[] {
+  return traced.phase(phase).filter(({ irq, queue }) => irq === undefined || irq !== irqs[queue ?? -1]);
+}
 
 /** How many packets say each thing. */
 function countBy<T>(items: readonly T[], of: (item: T) => string): Record<string, number> {
@@ -57,17 +63,17 @@ describe('igb and e1000e on 6.12', () => {
     const packets = traced.phase(0);
     expect(countBy(packets, ({ via }) => via.join())).toEqual({ threaded: COUNT });
     expect(packets.filter(({ stages }) => stages.softirq !== undefined)).toEqual([]);
-    expect(new Set(packets.map(({ irq }) => irq))).toEqual(new Set(irqs));
+    expect(ofOtherIrqs(traced, 0, irqs)).toEqual([]);
     expect(caused(traced, 0)).toBeGreaterThan(COUNT * 0.8);
   });
 
   it('ksoftirqd: where the softirq budget is one poll, a burst goes on there, as repolls', async () => {
     await sh(guest, 'sysctl -qw net.core.netdev_budget=1');
     const trace = await GuestTrace.start(guest, 'eth0');
-    await trace.send(phaseFrames(1, 2 * COUNT, 1), { burst: 2 * COUNT });
+    await trace.send(phaseFrames(1, COUNT, 1), { burst: COUNT });
     const traced = await trace.end();
     await sh(guest, 'sysctl -qw net.core.netdev_budget=300');
-    expectWhole(traced, 1, 2 * COUNT);
+    expectWhole(traced, 1, COUNT);
     const counts = countBy(traced.phase(1), ({ via }) => via.join());
     expect(Object.keys(counts).filter((via) => via !== '' && via !== 'ksoftirqd')).toEqual([]);
     expect(counts['ksoftirqd']).toBeGreaterThan(0);
@@ -116,7 +122,7 @@ describe('igb and e1000e on 6.12', () => {
     expect(traced.lines.meta.interfaces.length).toBe(2);
     expectWhole(traced, 4, COUNT);
     expectWhole(traced, 5, COUNT);
-    expect(new Set(traced.phase(4).map(({ irq }) => irq))).toEqual(new Set(irqs));
+    expect(ofOtherIrqs(traced, 4, irqs)).toEqual([]);
     expect(new Set(traced.phase(5).map(({ irq }) => irq))).toEqual(new Set([second]));
   });
 
@@ -130,7 +136,7 @@ describe('igb and e1000e on 6.12', () => {
     expect(traced.lines.meta.on).toContain('stamped at eth0');
     expectWhole(traced, 6, COUNT);
     expectWhole(traced, 7, 0);
-    expect(new Set(traced.phase(6).map(({ irq }) => irq))).toEqual(new Set(irqs));
+    expect(ofOtherIrqs(traced, 6, irqs)).toEqual([]);
     expect(traced.phase(6).filter(({ flow }) => flow.vlan !== 5)).toEqual([]);
   });
 
@@ -145,6 +151,7 @@ describe('igb and e1000e on 6.12', () => {
     await trace.send(phaseFrames(9, COUNT).flatMap((frame, index) => [frame, own[index] as Buffer]));
     const traced = await trace.end();
     await sh(guest, 'ip link del mv0');
+    expect(traced.lines.meta.on).toContain('mv0 (macvlan)');
     expectWhole(traced, 8, COUNT);
     expectWhole(traced, 9, 0);
     expect(caused(traced, 8)).toBeGreaterThan(COUNT / 2);
@@ -158,7 +165,7 @@ describe('igb and e1000e on 6.12', () => {
     await sh(guest, 'ip link del br0');
     expect(traced.lines.meta.on).toContain('br0 (bridge)');
     expectWhole(traced, 10, COUNT);
-    expect(new Set(traced.phase(10).map(({ irq }) => irq))).toEqual(new Set(irqs));
+    expect(ofOtherIrqs(traced, 10, irqs)).toEqual([]);
   });
 
   it('a bond: packets of both of its NICs', async () => {
@@ -178,7 +185,7 @@ describe('igb and e1000e on 6.12', () => {
     const traced = await trace.end();
     expectWhole(traced, 11, COUNT);
     expectWhole(traced, 12, COUNT);
-    expect(first).toEqual(expect.arrayContaining([...new Set(traced.phase(11).map(({ irq }) => irq))]));
+    expect(ofOtherIrqs(traced, 11, first)).toEqual([]);
     expect(new Set(traced.phase(12).map(({ irq }) => irq))).toEqual(new Set([other]));
   });
 
