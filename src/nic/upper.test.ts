@@ -60,7 +60,9 @@ describe('the NICs below an upper interface', () => {
   });
 
   it('of any other kind: all packets of the lower one, and that is said', () => {
-    expect(found(machine().software('x', 5, '', ['eth0']), 'x')?.text).toMatch(/^x \(ipvlan\) .* not only those of x/);
+    expect(found(machine().software('x', 5, '', ['eth0']), 'x')?.text).toMatch(
+      /^x \(ipvlan\) .* not only those of x/,
+    );
   });
 
   it('are none where nothing below has interrupts, and of an interface that lies on none', () => {

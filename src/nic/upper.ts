@@ -75,11 +75,7 @@ function shares(facts: InterfaceFacts, files: KernelFiles, ask: AskKind): Share[
 }
 
 /** The NICs below an interface, and what of their packets is its; undefined where none of them has interrupts. */
-export function below(
-  name: string,
-  files: KernelFiles = HOST,
-  ask: AskKind = driverName,
-): Below | undefined {
+export function below(name: string, files: KernelFiles = HOST, ask: AskKind = driverName): Below | undefined {
   const facts = interfaceFacts(name, files);
   if (facts === undefined || facts.lower.length === 0) return undefined;
   const walk: Walk = { nics: new Map(), without: new Set() };
