@@ -76,7 +76,6 @@ export class Verification {
       return;
     }
     await this.settle(done);
-    this.countersBefore = this.counters();
     const end = this.from + durationNs;
     await watchUntil(
       this.watching,
@@ -92,6 +91,7 @@ export class Verification {
       this.from += SETTLE_NS;
       await watchUntil(this.watching, () => done() || this.now() >= this.from);
       if ('watch' in this.watching) this.after = this.watching.watch.begin(this.from);
+      this.countersBefore = this.counters();
       await watchUntil(this.watching, () => done() || this.now() >= this.from + SETTLE_NS);
     } while (!done() && this.verdictSoFar() === 'elsewhere' && this.from < limit);
   }
