@@ -1,4 +1,5 @@
 /** What a caller can ask of a guest, and of a command in it. */
+import type { Turn } from './lock.js';
 import type { Say } from './progress.js';
 import type { OnOutput } from './running.js';
 
@@ -29,6 +30,8 @@ export interface GuestOptions {
   /** `caller`: once the guest is ready, SIGINT is the caller's business and does not end it. */
   readonly interrupts?: 'end' | 'caller';
   readonly say?: Say;
+  /** The lab was taken before, for several guests in a row: this one does not wait for its turn. */
+  readonly turn?: Turn;
 }
 
 /** How a command is run. */

@@ -30,7 +30,7 @@ import { setupScript } from './guest-setup.js';
 import { ensureInitramfs } from './initramfs.js';
 import { Injector } from './inject.js';
 import { DEFAULT_KERNEL } from './kernels.js';
-import { takeLock } from './lock.js';
+import { takeTurn } from './lock.js';
 import { DEFAULT_NIC, type NicSpec, parseNic } from './nics.js';
 import { type Say, quiet, since } from './progress.js';
 import { launch } from './programs.js';
@@ -114,7 +114,9 @@ export class Guest {
     const drivers = [this.nic, this.#second].flatMap((nic) => nic?.model.modules ?? []);
     const modules = [...new Set([...drivers, ...(this.#options.modules ?? [])])];
     const initramfs = await ensureInitramfs(kernel, modules, busybox);
-    this.#release = await takeLock(join(cached(), 'guest.lock'), `guest ${this.kernel}`, this.#say);
+    if (this.#options.turn === undefined) {
+      this.#release = (await takeTurn(`guest ${this.kernel}`, this.#say)).release;
+    }
     mkdirSync(this.exchange, { recursive: true });
     // Paths of unix sockets are short; the cache's may not be.
     this.#sockets = mkdtempSync(join(tmpdir(), 'rxlab-'));

@@ -5,6 +5,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { ChildProcess } from 'node:child_process';
 import { Socket } from 'node:net';
+import { join } from 'node:path';
+import { cached } from './cache.js';
 import type { Say } from './progress.js';
 import { launch } from './programs.js';
 
@@ -12,6 +14,11 @@ const BUSY = 75;
 
 /** Holds a lock until called. */
 export type Release = () => void;
+
+/** The lab, taken for several guests, one after the other. */
+export interface Turn {
+  readonly release: Release;
+}
 
 /** Takes the lock at once or not at all; or waits for it, in a queue that the kernel keeps. */
 function take(file: string, waits: boolean): Promise<ChildProcess | undefined> {
@@ -50,4 +57,9 @@ export async function takeLock(file: string, who: string, say: Say): Promise<Rel
   // The lock must not keep this process alive.
   for (const pipe of [child.stdin, child.stdout]) if (pipe instanceof Socket) pipe.unref();
   return () => void child.stdin?.end();
+}
+
+/** Waits until no guest runs, and keeps the lab until released. */
+export async function takeTurn(who: string, say: Say): Promise<Turn> {
+  return { release: await takeLock(join(cached(), 'guest.lock'), who, say) };
 }

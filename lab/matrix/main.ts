@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { RxError } from '../../src/base/errors.js';
 import { packageRoot } from '../../src/sys/package.js';
 import { ensureQemu } from '../fetch.js';
+import { takeTurn } from '../lock.js';
 import { toStderr } from '../progress.js';
 import { CELLS, selectCells } from './cells.js';
 import type { CellResult } from './result.js';
@@ -39,10 +40,18 @@ async function main(): Promise<void> {
   const cells = selectCells(values.kernel, values.nic);
   const qemu = await ensureQemu(toStderr);
   const results: CellResult[] = [];
-  for (const cell of cells) {
-    const result = await runCell(cell, toStderr);
-    results.push(result);
-    toStderr(line(result));
+  for (const kernel of new Set(cells.map((cell) => cell.kernel))) {
+    // A row of guests at a time; whoever else waits for the lab comes in between.
+    const turn = await takeTurn(`the matrix, kernel ${kernel}`, toStderr);
+    try {
+      for (const cell of cells.filter((one) => one.kernel === kernel)) {
+        const result = await runCell(cell, toStderr, turn);
+        results.push(result);
+        toStderr(line(result));
+      }
+    } finally {
+      turn.release();
+    }
   }
   const text = matrixText(results, { rxstamp: ownVersion(), qemu: qemu.version });
   if (results.length === CELLS.length) {

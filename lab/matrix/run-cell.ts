@@ -2,10 +2,11 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RxError } from '../../src/base/errors.js';
-import { HOOKED_STAGES, isStage } from '../../src/stages.js';
+import { HOOKED_STAGES } from '../../src/stages.js';
 import { SINK_PORT, sequencePayload, udpFrame } from '../frames.js';
 import type { Guest } from '../guest.js';
 import { GUEST_IFACE } from '../guest-setup.js';
+import type { Turn } from '../lock.js';
 import type { Say } from '../progress.js';
 import type { Running } from '../running.js';
 import { startSink, startTcpSink } from '../sink.js';
@@ -73,8 +74,9 @@ async function sendTcp(guest: Guest): Promise<number> {
 }
 
 async function startTrace(guest: Guest): Promise<Running> {
-  const until = isStage('read') ? 'read' : HOOKED_STAGES.at(-1)?.name;
-  const words = ['trace', GUEST_IFACE, '--format', 'ndjson', '--until', String(until)];
+  // As far as any packet's way is followed.
+  const until = HOOKED_STAGES.at(-1)?.name ?? '';
+  const words = ['trace', GUEST_IFACE, '--format', 'ndjson', '--until', until];
   const running = guest.start(['node', 'dist/src/cli/main.js', ...words]);
   for await (const line of running.lines()) if (line.startsWith('{"type":"meta"')) return running;
   const { code, stderr } = await running.wait();
@@ -152,12 +154,12 @@ async function runInGuest(guest: Guest): Promise<{ traffic: Traffic; trace: Trac
 }
 
 /** Runs a cell. What goes wrong in it is its failure, not an exception. */
-export async function runCell(cell: Cell, say: Say): Promise<CellResult> {
+export async function runCell(cell: Cell, say: Say, turn?: Turn): Promise<CellResult> {
   let from = performance.now();
   const seconds = (): number => (performance.now() - from) / 1000;
   const nothing = { release: '', driver: '', packets: 0, ways: [], stamped: {}, classes: {}, fates: {} };
   try {
-    return await withGuest({ ...cell, cpus: CELL_CPUS, say }, async (guest) => {
+    return await withGuest({ ...cell, cpus: CELL_CPUS, say, ...(turn && { turn }) }, async (guest) => {
       // Another guest may have had the machine until now.
       from = performance.now();
       const { traffic, trace, driver } = await runInGuest(guest);
