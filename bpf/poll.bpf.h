@@ -169,10 +169,7 @@ static __always_inline void begin(struct rx_cpu *cpu, u32 napi_id, u32 ifindex, 
 		if (slot && seen)
 			slot->previous_begin = seen;
 	}
-	/* Packets that do not say whose they are (5.10's vmxnet3) are told by their queue. */
-	int told = !napi_id && rx.queue && queue == rx.queue;
-
-	if (rx.irq_only && !told && !(slot && slot->irq) && !(cpu->poll.flags & RX_POLL_CAUSED))
+	if (rx.irq_only && !(slot && slot->irq) && !(cpu->poll.flags & RX_POLL_CAUSED))
 		cpu->poll.wanted = 0;
 }
 

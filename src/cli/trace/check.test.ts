@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { RxError } from '../../base/errors.js';
 import { processOf } from '../../sys/processes.js';
-import { checkProcesses, checkStamped } from './check.js';
+import { checkProcesses, checkStamped, checkTold } from './check.js';
 
 function refusal(run: () => void): string {
   try {
@@ -11,6 +11,18 @@ function refusal(run: () => void): string {
   }
   return 'nothing was thrown';
 }
+
+it('packets that say nothing of their NAPI instance cannot be chosen by it where no poll is seen to begin', () => {
+  const told = (...args: Parameters<typeof checkTold>) => refusal(() => checkTold(...args));
+  expect(told(true, ['vmxnet3'], ['napi_prep'])).toMatch(/^RXS_USAGE: .* vmxnet3: it does not mark packets/);
+  for (const fine of [
+    told(false, ['vmxnet3'], ['napi_prep']),
+    told(true, ['igb', undefined], ['napi_prep']),
+    told(true, ['vmxnet3'], ['napi_prep', 'napi_poll_start']),
+    told(true, ['vmxnet3'], ['isr_entry']),
+  ])
+    expect(fine).toBe('nothing was thrown');
+});
 
 describe('processes that --pid names', () => {
   const owner = (tid: number): number | undefined => ({ 812: 812, 815: 812 })[tid];

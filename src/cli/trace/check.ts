@@ -41,6 +41,30 @@ export function checkStamped({ slower, pids }: Wanted, ways: readonly StageWay[]
   }
 }
 
+/** Drivers that hand packets over without their NAPI id (netif_receive_skb without GRO). */
+const UNMARKED = ['vmxnet3'];
+
+/**
+ * Fails when packets are to be chosen by their interrupt or queue and nothing tells whose they are: the driver does not
+ * mark them, and no hook sees a poll begin.
+ * @throws RxError RXS_USAGE
+ */
+export function checkTold(
+  irqOnly: boolean,
+  drivers: readonly (string | undefined)[],
+  programs: readonly string[],
+): void {
+  const driver = drivers.find((name) => UNMARKED.includes(name ?? ''));
+  const tied = programs.includes('napi_prep') && !programs.includes('napi_poll_start');
+  if (!irqOnly || driver === undefined || !tied) return;
+  throw new RxError('RXS_USAGE', {
+    doing: 'choosing packets by interrupt or queue of',
+    subject: driver,
+    why: 'it does not mark packets with their NAPI instance, and this kernel has no hook on the beginning of a poll',
+    hint: 'leave --irq and --queue out: packets then name the interrupt of their poll',
+  });
+}
+
 /** Fails when --pid names what can never be a reader's process. @throws RxError RXS_NO_PROCESS */
 export function checkProcesses(
   pids: readonly number[] | undefined,

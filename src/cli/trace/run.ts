@@ -18,7 +18,7 @@ import { exitNow } from '../../sys/libc.js';
 import { Output } from '../../sys/output.js';
 import { version } from '../../sys/package.js';
 import { stageIndex } from '../../stages.js';
-import { checkPrivileges, checkProcesses, checkStamped } from './check.js';
+import { checkPrivileges, checkProcesses, checkStamped, checkTold } from './check.js';
 import { askFacts } from './facts.js';
 import { MOST_NOTES, clockSetText, openHardware } from './hardware.js';
 import { type TraceOptions, readOptions } from './options.js';
@@ -46,6 +46,10 @@ export async function runTrace(
     endBy(exitNow);
     try {
       checkStamped(options, session.ways);
+      if (!options.interrupts) {
+        const drivers = target.nics.map((nic) => nic.driver);
+        checkTold(target.ebpf.irqOnly, drivers, session.programs);
+      }
       const has = (program: string): boolean => session.programs.includes(program);
       const facts = { ...(await asked), tied: has('napi_prep'), starts: has('napi_poll_start') };
       const irqs = new Map(facts.irqs);
