@@ -297,7 +297,9 @@ describe.skipIf(noCompiler !== undefined)(
         losses: [],
       });
       const open = trace.packets.filter((packet) => packet.fate === 'open');
-      expect(open).toEqual([]);
+      // 5.10 frees the segment that came twice without a word.
+      const silent = KERNEL === '5.10' ? [PORT.disorder] : [];
+      expect(open.map(({ flow }) => flow.destinationPort)).toEqual(silent);
     });
 
     it('stamps the whole ladder', () => {
@@ -419,7 +421,14 @@ describe.skipIf(noCompiler !== undefined)(
         ({ flow }) => flow.family === 'ARP' || [1, 58].includes(flow.protocol ?? 0),
       );
       expect(own.length).toBeGreaterThanOrEqual(3);
-      expect(own.filter((packet) => packet.fate !== 'kernel')).toEqual([]);
+      // Kernels until 6.1 free an IPv6 echo request as if it were dropped, without a reason.
+      const old = ['5.10', '6.1'].includes(KERNEL);
+      const asDropped = ({ flow, fate, dropReason }: PacketLine): boolean =>
+        old &&
+        flow.protocol === 58 &&
+        fate === 'dropped' &&
+        [null, 'NOT_SPECIFIED'].includes(dropReason ?? null);
+      expect(own.filter((packet) => packet.fate !== 'kernel' && !asDropped(packet))).toEqual([]);
     });
 
     it('puts fragments into the one that carries their datagram to its reader', () => {
@@ -466,7 +475,7 @@ describe.skipIf(noCompiler !== undefined)(
       expect(twice.length).toBe(1);
       if (KERNEL !== '5.10') {
         expect(twice[0]?.fate).toBe('dropped');
-        expect(twice[0]?.dropReason).toMatch(/^TCP_OLD_/);
+        expect(twice[0]?.dropReason).toMatch(/^TCP_(OLD|INVALID)_/);
       }
     });
 
