@@ -104,7 +104,8 @@ describe('trace on 6.12 with a two-queue igb', () => {
     });
 
     it('stamps every stage of the ladder up to the stack', () => {
-      expect(trace.meta.ways.map((way) => way.stage)).toEqual(HOOKED_STAGES.map((stage) => stage.name));
+      const names = HOOKED_STAGES.map((stage) => stage.name);
+      expect(trace.meta.ways.map((way) => way.stage)).toEqual(names.slice(0, names.indexOf('stack') + 1));
       expect(trace.meta.ways.filter((way) => way.hook === undefined)).toEqual([]);
       const incomplete = packets.filter(
         (packet) => packet.stages.driver === undefined || packet.stages.stack === undefined,
