@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { CODES } from '../src/base/errors.js';
+import { kernelsDocProblems } from '../lab/matrix/table.js';
 import { STAGES } from '../src/stages.js';
 import { sourceFiles } from './source-files.js';
 
@@ -28,6 +29,9 @@ export function checkDocs(root: string): string[] {
   for (const { name, sentence } of STAGES) {
     if (!stages.includes(`| \`${name}\` | ${sentence} |`))
       problems.push(`docs/stages.md: no row "${name}" with its sentence`);
+  }
+  for (const problem of kernelsDocProblems(read(root, 'docs/kernels.md'))) {
+    problems.push(`docs/kernels.md: ${problem}: npm run lab:matrix`);
   }
   const pages = [...TOP.map((page) => join(root, page)), ...sourceFiles(root, /\.md$/)];
   for (const page of pages) {
