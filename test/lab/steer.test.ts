@@ -14,6 +14,8 @@ import { whichQueue } from '../../src/steer/which.js';
 
 const CLI = ['node', 'dist/src/cli/main.js', 'steer', 'eth0'];
 const FLOWS = 16;
+/** All on one queue: at once they would run over its ring of 256. */
+const PACED = { gapUs: 1000 };
 
 /**
  * Frames of 16 flows in turn. Each source port has another bit turned: the hash is linear in them and the key is a new
@@ -86,7 +88,7 @@ describe('steer on igb, which refuses rules', () => {
     // The default spreads them, so the table is what brought them there.
     expect(stderr).toMatch(/before the change: queue 0: \d+, queue 1: \d+/);
     expect(stdout).toMatch(/^udp dst port 9999 → queue 1 → IRQ \d+ \(eth0-rx-1\) → CPU \d\n$/);
-    expect(await counted(guest, () => guest.injector.send(flowFrames(320)))).toEqual([0, 320]);
+    expect(await counted(guest, () => guest.injector.send(flowFrames(320), PACED))).toEqual([0, 320]);
     expect(await settings(guest)).not.toBe(before);
 
     // A second one on top, and both off again in order.
@@ -95,9 +97,9 @@ describe('steer on igb, which refuses rules', () => {
       4,
       expect.stringMatching(/not verified: no packet of the flow came/),
     ]);
-    expect(await counted(guest, () => guest.injector.send(flowFrames(320)))).toEqual([320, 0]);
+    expect(await counted(guest, () => guest.injector.send(flowFrames(320), PACED))).toEqual([320, 0]);
     expect((await steer(guest, '--undo')).code).toBe(0);
-    expect(await counted(guest, () => guest.injector.send(flowFrames(320)))).toEqual([0, 320]);
+    expect(await counted(guest, () => guest.injector.send(flowFrames(320), PACED))).toEqual([0, 320]);
     expect((await steer(guest, '--undo')).code).toBe(0);
     expect(await settings(guest)).toBe(before);
     expect((await steer(guest, '--undo')).stderr).toMatch(/has changed nothing on eth0 that is still there/);
@@ -147,7 +149,7 @@ describe('steer on igb, which refuses rules', () => {
     ]);
     const queue = Number(/→ queue (\d) →/.exec(stdout)?.[1]);
     const alone = udpFlows({ count: 50, firstSourcePort: 1001 });
-    const counts = await counted(guest, () => guest.injector.send(alone));
+    const counts = await counted(guest, () => guest.injector.send(alone, PACED));
     expect(counts[queue]).toBe(50);
 
     // The NIC tells the hash of each packet, so one entry of the table is enough.
