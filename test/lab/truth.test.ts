@@ -166,10 +166,14 @@ describe.skipIf(noCompiler !== undefined).each(NICS)('$nic on 6.12', ({ nic, bef
   });
 
   it('gives each packet that the NIC gave, in its order, and no other', () => {
-    expect({ sent, packets: trace.packets.length, lost: trace.summary.lost }).toEqual({
+    const { packetsLost } = trace.summary;
+    const { losses } = trace;
+    // A hook that the kernel skipped costs an interrupt's tie to its poll, not a packet.
+    if (losses.length > 0) toStderr(`${nic}: ${JSON.stringify(losses)}`);
+    expect({ sent, packets: trace.packets.length, packetsLost }).toEqual({
       sent: 20_000 * ROUNDS,
       packets: sent,
-      lost: 0,
+      packetsLost: 0,
     });
     expect(matched.filter(({ found }) => !found)).toEqual([]);
     expect(pairs.length).toBe(sent);
