@@ -45,7 +45,8 @@ export const KPROBES: readonly string[] = [
   'p:rxbench/ip ip_rcv_core skb=%di:u64',
   'p:rxbench/transport udp_rcv skb=%di:u64',
   'p:rxbench/socket __udp_enqueue_schedule_skb skb=%si:u64',
-  'p:rxbench/read skb_consume_udp skb=%si:u64',
+  // Not "read": to perf that is the raw event 0xead.
+  'p:rxbench/taken skb_consume_udp skb=%si:u64',
 ];
 
 interface Event {
@@ -70,7 +71,7 @@ const EVENTS: Readonly<Record<Level, readonly Event[]>> = {
   stack: STACK,
   read: [
     ...STACK,
-    ...['ip', 'transport', 'socket', 'read'].map((stage) => ({ name: `rxbench:${stage}`, filter: none })),
+    ...['ip', 'transport', 'socket', 'taken'].map((stage) => ({ name: `rxbench:${stage}`, filter: none })),
   ],
 };
 
