@@ -154,7 +154,7 @@ function bpftraceLines(level: Level, { irq, vector }: GuestNumbers): string {
 
 /** The later stages kept by skb, one line when it is read. */
 const READ_JOINED = [
-  'tracepoint:net:netif_receive_skb { @stack[args->skbaddr] = nsecs; }',
+  'tracepoint:net:netif_receive_skb { @stack[(uint64)args->skbaddr] = nsecs; }',
   'kprobe:ip_rcv_core { @ip[arg0] = nsecs; }',
   'kprobe:udp_rcv { @transport[arg0] = nsecs; }',
   'kprobe:__udp_enqueue_schedule_skb { @socket[arg1] = nsecs; }',
