@@ -1,17 +1,32 @@
 import assert from 'node:assert/strict';
-import { udpFlows } from '../frames.js';
+import { SINK_PORT, sequencePayload, udpFlows, udpFrame } from '../frames.js';
 import { type Received, interrupts, received, statistics } from './counters.js';
 import { scenario, settle } from './scenario.js';
 
 const FRAMES = 800;
 const QUEUES = [0, 1] as const;
+const FLOWS = 16;
+const BASE_PORT = 20_000;
+
+/** Each flow turns another bit of the source port. igb's hash key is new at each boot and the hash is linear: eight
+ * neighbouring ports differ in three bits only, which all keys of one in eight put on one queue. */
+const sourcePort = (flow: number): number => (flow === 0 ? BASE_PORT : BASE_PORT ^ (1 << (flow - 1)));
+
+const spreadFrames = (): Buffer[] =>
+  Array.from({ length: FRAMES }, (_, index) =>
+    udpFrame({
+      sourcePort: sourcePort(index % FLOWS),
+      port: SINK_PORT,
+      payload: sequencePayload(index, 64),
+    }),
+  );
 
 /** Receive-side scaling by UDP ports: what tests of queues rely on. */
 export const flowsSpread = scenario({
-  name: '8 UDP flows spread over both queues of igb, each with its own interrupts',
+  name: `${FLOWS} UDP flows spread over both queues of igb, each with its own interrupts`,
   needs: { nic: 'igb,queues=2', cpus: 2 },
   start: async (guest) => ({ stats: await statistics(guest), irqs: await interrupts(guest) }),
-  send: { frames: () => udpFlows({ count: FRAMES, flows: 8 }), pacing: { gapUs: 1000 } },
+  send: { frames: spreadFrames, pacing: { gapUs: 1000 } },
   expect: async ({ guest, started }) => {
     const delta = (now: Map<string, number>, name: string): number =>
       (now.get(name) ?? 0) - (started.stats.get(name) ?? 0);
