@@ -212,16 +212,20 @@ int BPF_PROG(isr_exit, int irq, struct irqaction *action, int ret)
 	return 0;
 }
 
+#define IRQ_WAKE_THREAD 2 /* include/linux/irqreturn.h */
+
 /* Where handlers run in threads (threadirqs, PREEMPT_RT), the hard interrupt only wakes one: its
- * stamps wait there. Several before the thread runs keep the first one's times. */
-SEC("fentry/__irq_wake_thread")
-int BPF_PROG(irq_wake_thread, struct irq_desc *desc, struct irqaction *action)
+ * stamps wait there. Several before the thread runs keep the first one's times. A tracepoint and
+ * not fentry on __irq_wake_thread, which 7.3 has inlined where it matters. */
+SEC("tp_btf/irq_handler_exit")
+int BPF_PROG(irq_wake_thread, int irq, struct irqaction *action, int ret)
 {
 	u32 id;
 	struct rx_cpu *cpu = this_cpu(&id);
 
-	/* The handler's exit comes before: where it is hooked, it has ended the interrupt. */
-	if (!cpu || (!rx.exit_hooked && !cpu->active) || cpu->current.irq != desc->irq_data.irq)
+	/* isr_exit may have ended the interrupt before. */
+	if (!cpu || !(ret & IRQ_WAKE_THREAD) || (!rx.exit_hooked && !cpu->active) ||
+	    cpu->current.irq != irq)
 		return 0;
 	struct task_struct___rx *task = action->thread;
 	u32 pid = task ? task->pid : 0;
@@ -258,12 +262,8 @@ static __always_inline struct rx_thread *this_thread(void)
 
 /* The thread takes its interrupt. `isr` is the time at which the driver's handler begins when that
  * is in the thread, else 0. */
-static __always_inline int run_thread(u64 isr)
+static __always_inline int run_thread(struct rx_thread *thread, u64 isr)
 {
-	struct rx_thread *thread = this_thread();
-
-	if (!thread)
-		return 0;
 	thread->now.flags = 0;
 	if (!(*(volatile u32 *)&thread->next.flags & RX_CAUSE_VALID))
 		return 0;
@@ -280,15 +280,28 @@ SEC("fentry/irq_forced_thread_fn")
 int BPF_PROG(irq_thread_forced)
 {
 	u64 now = bpf_ktime_get_ns();
+	struct rx_thread *thread = this_thread();
 
-	return run_thread(now);
+	if (!thread)
+		return 0;
+	thread->forced = 1;
+	return run_thread(thread, now);
 }
 
-/* The driver's own second half; its first one ran in the hard interrupt. */
+/* The driver's own second half; its first one ran in the hard interrupt. Some kernels (7.3) also
+ * come here from the function above. */
 SEC("fentry/irq_thread_fn")
 int BPF_PROG(irq_thread_own)
 {
-	return run_thread(0);
+	struct rx_thread *thread = this_thread();
+
+	if (!thread)
+		return 0;
+	if (thread->forced) {
+		thread->forced = 0;
+		return 0;
+	}
+	return run_thread(thread, 0);
 }
 
 /* What the program that schedules a NAPI instance runs for: the hard interrupt of this CPU, or the

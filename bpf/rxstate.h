@@ -165,7 +165,7 @@ struct rx_thread {
 	struct rx_cause next; /* its hard interrupt, until the thread takes it */
 	struct rx_cause now;  /* what it runs for */
 	__u32 pid;
-	__u32 pad;
+	__u32 forced; /* irq_forced_thread_fn has taken it, and may call irq_thread_fn */
 } __attribute__((aligned(64)));
 
 /* Per NAPI instance, at napi_id modulo RX_MAX_NAPIS. */

@@ -294,7 +294,7 @@ export const THREAD = {
   next: 0,
   now: 48,
   pid: 96,
-  pad: 100,
+  forced: 100,
 } as const;
 
 /** Byte offsets in struct rx_tracked. */

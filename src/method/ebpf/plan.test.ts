@@ -87,7 +87,7 @@ describe('a machine that handles interrupts in threads', () => {
   });
 
   it('is not followed where a hook is missing, and nowhere else', () => {
-    for (const probe of [restricted, without('__irq_wake_thread'), without('irq_forced_thread_fn')]) {
+    for (const probe of [restricted, without('irq_thread_fn'), without('irq_forced_thread_fn')]) {
       const chosen = plan(request({ irqThreads: true }), probe, true);
       expect(chosen.threadsHooked).toBe(false);
       for (const program of THREADS) expect(chosen.programs).not.toContain(program);

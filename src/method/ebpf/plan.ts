@@ -44,7 +44,7 @@ const EXIT: Hook = { kind: 'tp_btf', target: 'irq_handler_exit', program: 'isr_e
 const SOFTIRQ_ENTRY: Hook = { kind: 'tp_btf', target: 'softirq_entry', program: 'softirq_entry' };
 const SOFTIRQ_EXIT: Hook = { kind: 'tp_btf', target: 'softirq_exit', program: 'softirq_exit' };
 const THREADS: readonly Hook[] = [
-  { kind: 'fentry', target: '__irq_wake_thread', program: 'irq_wake_thread' },
+  { kind: 'tp_btf', target: 'irq_handler_exit', program: 'irq_wake_thread' },
   { kind: 'fentry', target: 'irq_forced_thread_fn', program: 'irq_thread_forced' },
   { kind: 'fentry', target: 'irq_thread_fn', program: 'irq_thread_own' },
 ];
