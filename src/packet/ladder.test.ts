@@ -262,6 +262,15 @@ describe('TCP segments', () => {
     expect(leave(6)).toMatchObject([{ id: 0, fate: 'read' }]);
   });
 
+  it('that are freed on another CPU, whose ring is read before the reader’s, are read all the same', () => {
+    const { source, packet, leave } = setUp(2);
+    packet(1, segment(100, 100));
+    source.tell('tcpSocket', { stage: stageIndex('socket'), sequence: 0, time: 1.1 * MS, sock: SOCK });
+    source.tell('released', { sequence: 0, time: 2.1 * MS, cpu: 0, entered: true });
+    source.tell('tcpRead', { time: 2 * MS, sock: SOCK, copied: 200, cpu: 1, ...BY });
+    expect(leave(5)).toMatchObject([{ fate: 'read', reader: 71, bytes: 100, times: { read: 2 * MS } }]);
+  });
+
   it('that GRO merged have their own bytes’ read, the carrier’s other stamps, and say where they went', () => {
     const { source, packet, pass, leave } = setUp();
     for (const i of [0, 1, 2]) packet(1 + i / 10, segment(100 + i * 100, 100));

@@ -119,8 +119,9 @@ export class Ladder {
       case LATER.drop:
       case LATER.consumed:
       case LATER.released:
-        // What these mean hangs on what the packet has been through, which another ring may tell.
-        if (!record.entered || this.headers.isFragment(lane, row)) this.ordered.push(record.copy());
+        // What these mean hangs on what the packet has been through, which another ring may tell: of TCP, that a reader
+        // had passed its last byte before it was freed, on whichever CPU that was (skb_attempt_defer_free).
+        if (!record.entered || this.waits(lane, row)) this.ordered.push(record.copy());
         else this.freed(lane, row, record);
         break;
       case LATER.woken:
@@ -140,6 +141,12 @@ export class Ladder {
       case LATER.tcpClosed: // about no packet
     }
     return true;
+  }
+
+  /** True where the meaning of a freed packet depends on what came before it on other CPUs. */
+  private waits(lane: Lane, row: number): boolean {
+    const { tcp, fragment } = this.headers.read(lane, row);
+    return tcp || fragment;
   }
 
   /** Stamps a packet and those it carries. One that comes by twice (a bridge, a tunnel) keeps its first pass. */
