@@ -17,20 +17,11 @@ int drop(u64 *args)
 {
 	u64 now = bpf_ktime_get_ns();
 	struct sk_buff *skb = (struct sk_buff *)args[0];
-	u32 id;
-	struct rx_cpu *cpu = this_cpu(&id);
-
-	if (!cpu)
-		return 0;
-	u64 packet = take(cpu, skb);
-
-	if (packet == NO_PACKET)
-		return 0;
-	struct rx_drop *record = later_begin(cpu, id, 1, sizeof(*record));
+	struct rx_cpu *cpu;
+	struct rx_drop *record = later_about(&cpu, 1, skb, 1, now, RX_LATER_DROP, sizeof(*record));
 
 	if (!record)
 		return 0;
-	fill_stage(&record->stage, RX_LATER_DROP, sizeof(*record), packet, now, check_of(cpu, skb));
 	record->stage.flags = entered(skb);
 	record->reason = 0;
 	if (bpf_core_type_exists(enum skb_drop_reason))
@@ -41,20 +32,11 @@ int drop(u64 *args)
 
 static __always_inline int end(struct sk_buff *skb, u64 now, u32 what)
 {
-	u32 id;
-	struct rx_cpu *cpu = this_cpu(&id);
-
-	if (!cpu)
-		return 0;
-	u64 packet = take(cpu, skb);
-
-	if (packet == NO_PACKET)
-		return 0;
-	struct rx_stage *record = later_begin(cpu, id, 1, sizeof(*record));
+	struct rx_cpu *cpu;
+	struct rx_stage *record = later_about(&cpu, 1, skb, 1, now, what, sizeof(*record));
 
 	if (!record)
 		return 0;
-	fill_stage(record, what, sizeof(*record), packet, now, check_of(cpu, skb));
 	record->flags = entered(skb);
 	later_end(cpu, 1, sizeof(*record));
 	return 0;
@@ -108,23 +90,14 @@ SEC("tp_btf/consume_skb")
 int BPF_PROG(released, struct sk_buff *skb)
 {
 	u64 now = bpf_ktime_get_ns();
-	u32 id;
-	struct rx_cpu *cpu = this_cpu(&id);
-
-	if (!cpu)
-		return 0;
-	u64 packet = take(cpu, skb);
-
-	if (packet == NO_PACKET)
-		return 0;
-	struct rx_read *record = later_begin(cpu, id, 1, sizeof(*record));
+	struct rx_cpu *cpu;
+	struct rx_read *record =
+	    later_about(&cpu, 1, skb, 1, now, RX_LATER_RELEASED, sizeof(*record));
 
 	if (!record)
 		return 0;
 	u64 task = cpu->in_softirq ? 0 : bpf_get_current_pid_tgid();
 
-	fill_stage(&record->stage, RX_LATER_RELEASED, sizeof(*record), packet, now,
-		   check_of(cpu, skb));
 	record->stage.flags = entered(skb);
 	record->pid = task >> 32;
 	record->tid = task;

@@ -153,26 +153,18 @@ SEC("fentry/skb_consume_udp")
 int BPF_PROG(read_udp, struct sock *sk, struct sk_buff *skb, int len)
 {
 	u64 now = bpf_ktime_get_ns();
-	u32 id;
 
 	if (len < 0 || (!len && skb->users.refs.counter > 1))
 		return 0;
-	struct rx_cpu *cpu = this_cpu(&id);
-
-	if (!cpu)
-		return 0;
-	u64 packet = take(cpu, skb);
-
-	if (packet == NO_PACKET)
-		return 0;
 	u32 side = side_of();
-	struct rx_read *record = later_begin(cpu, id, side, sizeof(*record));
+	struct rx_cpu *cpu;
+	struct rx_read *record =
+	    later_about(&cpu, side, skb, 1, now, RX_LATER_READ, sizeof(*record));
 
 	if (!record)
 		return 0;
 	u64 task = bpf_get_current_pid_tgid();
 
-	fill_stage(&record->stage, RX_LATER_READ, sizeof(*record), packet, now, check_of(cpu, skb));
 	record->pid = task >> 32;
 	record->tid = task;
 	record->bytes = len;

@@ -29,22 +29,13 @@ STAGE_HOOK("fentry/igmp_rcv", transport_igmp, RX_LATER_TRANSPORT)
 /* The packet `skb` gives its bytes to `into`: no later stage will see it. */
 static __always_inline int merge(struct sk_buff *into, struct sk_buff *skb, u64 now, u32 what)
 {
-	u32 id;
-	struct rx_cpu *cpu = this_cpu(&id);
-
-	if (!cpu)
-		return 0;
-	u64 packet = take(cpu, skb);
-
-	if (packet == NO_PACKET)
-		return 0;
-	struct rx_merged *record = later_begin(cpu, id, 0, sizeof(*record));
+	struct rx_cpu *cpu;
+	struct rx_merged *record = later_about(&cpu, 0, skb, 1, now, what, sizeof(*record));
 
 	if (!record)
 		return 0;
 	u64 carrier = find(cpu, into);
 
-	fill_stage(&record->stage, what, sizeof(*record), packet, now, check_of(cpu, skb));
 	record->into_sequence = carrier & SEQUENCE_MASK;
 	record->into_origin = carrier == NO_PACKET ? 0xffff : carrier >> RX_SEQUENCE_BITS;
 	later_end(cpu, 0, sizeof(*record));

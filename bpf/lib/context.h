@@ -23,18 +23,25 @@ extern const unsigned long local_interrupt_disable_state __ksym __weak;
  * with. */
 #define HARDIRQ_MASK (&local_interrupt_disable_state ? 0x0f000000 : 0x000f0000)
 
-/* True in a hard interrupt. Where the kernel's BTF has no per-CPU variables (5.10), isr_exit ends
- * rx_cpu.active instead, and this may say yes too often. */
-static __always_inline int in_hardirq(void)
+/* Some bits of this CPU's preempt count; `unknown` where the kernel's BTF has no per-CPU variables
+ * (5.10). */
+static __always_inline u32 preempt_bits(u32 mask, u32 unknown)
 {
 	if (&pcpu_hot) {
 		const struct pcpu_hot *hot = bpf_this_cpu_ptr(&pcpu_hot);
 
-		return hot->preempt_count & HARDIRQ_MASK;
+		return hot->preempt_count & mask;
 	}
 	if (&__preempt_count)
-		return *(const int *)bpf_this_cpu_ptr(&__preempt_count) & HARDIRQ_MASK;
-	return 1;
+		return *(const int *)bpf_this_cpu_ptr(&__preempt_count) & mask;
+	return unknown;
+}
+
+/* True in a hard interrupt. Where that cannot be read isr_exit ends rx_cpu.active instead, and this
+ * may say yes too often. */
+static __always_inline int in_hardirq(void)
+{
+	return preempt_bits(HARDIRQ_MASK, 1);
 }
 
 /* The field of the running task, by helper: bpf_get_current_task_btf is 5.11's. */
@@ -52,14 +59,7 @@ static __always_inline int serving_softirq(void)
 {
 	if (SOFTIRQS_BY_TASK)
 		return CURRENT(softirq_disable_cnt) & SOFTIRQ_OFFSET;
-	if (&pcpu_hot) {
-		const struct pcpu_hot *hot = bpf_this_cpu_ptr(&pcpu_hot);
-
-		return hot->preempt_count & SOFTIRQ_OFFSET;
-	}
-	if (&__preempt_count)
-		return *(const int *)bpf_this_cpu_ptr(&__preempt_count) & SOFTIRQ_OFFSET;
-	return 1;
+	return preempt_bits(SOFTIRQ_OFFSET, 1);
 }
 
 /* The same also where the preempt count cannot be read: then by both ends of the softirq. */
@@ -96,12 +96,5 @@ static __always_inline u32 irq_of_vector(u32 vector, enum fetch how)
  * the softirq side's ring for itself. Where the count cannot be read: no. */
 static __always_inline int bottom_halves_off(void)
 {
-	if (&pcpu_hot) {
-		const struct pcpu_hot *hot = bpf_this_cpu_ptr(&pcpu_hot);
-
-		return hot->preempt_count & SOFTIRQ_MASK;
-	}
-	if (&__preempt_count)
-		return *(const int *)bpf_this_cpu_ptr(&__preempt_count) & SOFTIRQ_MASK;
-	return 0;
+	return preempt_bits(SOFTIRQ_MASK, 0);
 }

@@ -199,6 +199,27 @@ static __always_inline void fill_stage(struct rx_stage *record, u32 what, u32 si
 	record->check = check;
 }
 
+/* A record of `size` bytes about the packet that `skb` is, its rx_stage filled; to be finished by
+ * later_end. With `last` this is the last that is seen of it. NULL: not ours, or no room. */
+static __always_inline void *later_about(struct rx_cpu **cpu, u32 side, struct sk_buff *skb,
+					 int last, u64 now, u32 what, u32 size)
+{
+	u32 id;
+
+	*cpu = this_cpu(&id);
+	if (!*cpu)
+		return NULL;
+	u64 packet = look_up(&packets, address_of(*cpu, skb), last);
+
+	if (packet == NO_PACKET)
+		return NULL;
+	struct rx_stage *record = later_begin(*cpu, id, side, size);
+
+	if (record)
+		fill_stage(record, what, size, packet, now, check_of(*cpu, skb));
+	return record;
+}
+
 /* A whole record that is nothing but a stamp of `packet`. */
 static __always_inline void stamp_packet(struct rx_cpu *cpu, u32 id, u32 side, u32 what, u64 packet,
 					 u64 now, u32 check)
@@ -214,15 +235,11 @@ static __always_inline void stamp_packet(struct rx_cpu *cpu, u32 id, u32 side, u
 /* A later stage of a packet, on the softirq side. */
 static __always_inline int stamp(struct sk_buff *skb, u64 now, u32 what)
 {
-	u32 id;
-	struct rx_cpu *cpu = this_cpu(&id);
+	struct rx_cpu *cpu;
+	struct rx_stage *record = later_about(&cpu, 0, skb, 0, now, what, sizeof(*record));
 
-	if (!cpu)
-		return 0;
-	u64 packet = find(cpu, skb);
-
-	if (packet != NO_PACKET)
-		stamp_packet(cpu, id, 0, what, packet, now, check_of(cpu, skb));
+	if (record)
+		later_end(cpu, 0, sizeof(*record));
 	return 0;
 }
 
