@@ -12,7 +12,7 @@
  */
 export { CODES, EXIT, type ErrorCode, RxError } from './base/errors.js';
 export { Timeline, deltaText, spanText } from './base/time.js';
-export { EbpfSession, type EbpfOptions, type WantedIrq } from './method/ebpf/session.js';
+export { EbpfSession, type EbpfOptions } from './method/ebpf/session.js';
 export type { IrqRole, Nic, NicIrq } from './nic/nic.js';
 export { defaultRouteInterface, listNics, nicOfIrq, resolveNic } from './nic/resolve.js';
 export {

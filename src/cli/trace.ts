@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { DEFAULT_METHOD, METHOD_NAMES } from '../method/names.js';
 import { HOOKED_STAGES } from '../stages.js';
 
 type RawOptions = Record<string, string | boolean | undefined>;
@@ -46,6 +47,11 @@ export function addTrace(root: Command): void {
         .default('text'),
     )
     .option('--interrupts', 'one line per interrupt instead of one per packet')
+    .addOption(
+      new Option('--method <method>', 'way of listening; rxstamp compare says what each is worth')
+        .choices(METHOD_NAMES)
+        .default(DEFAULT_METHOD),
+    )
     .option(
       '--hw-timestamps',
       'turn on the NIC’s own receive timestamps for the time of the trace (changes the NIC)',

@@ -15,6 +15,10 @@ export const LOSS_CAUSES = {
   hw_stamp_clock: "the NIC's clock was set, or its stamp is not of this time: the packet is there without it",
   map_full:
     'more NAPI instances or pending interrupts than slots: an interrupt could not be tied to its poll',
+  events_lost:
+    'the buffer of the tracing facility was full: some of its events are missing, and what they told',
+  probe_missed: 'the kernel skipped a probe that it was inside of already, or had no room for (nmissed)',
+  not_understood: 'events or lines that could not be read',
 } as const;
 
 /** Why something was lost. */

@@ -13,9 +13,11 @@ export interface StageWay {
   readonly reasons: readonly string[];
 }
 
-/** One interrupt, from entry to the end of its handler. Times as in {@link Lane}. */
+/** One interrupt, from entry to the end of its handler. Times as in {@link Lane}; NaN where the method does not stamp. */
 export interface InterruptRecord {
+  /** -1 where the method does not tell the line. */
   readonly irq: number;
+  /** 0 where the method does not tell. */
   readonly vector: number;
   readonly cpu: number;
   readonly entry: number;
@@ -55,8 +57,45 @@ export interface RecordSource {
   readonly drainedTo: number;
   /** The kernel's name of a drop reason; undefined where it has none. */
   dropReasonName(reason: number): string | undefined;
-  /** Takes the hooks off; what is in the rings can still be drained. */
+  /** Takes the hooks off; what is in the rings can still be drained. Twice is once. */
   stop(): void;
-  /** Frees everything. */
+  /** Frees everything, and takes away what the method has put into the system. Twice is once. */
   close(): void;
+}
+
+/** An interrupt to listen to. */
+export interface WantedIrq {
+  readonly irq: number;
+  readonly ifindex: number;
+  /** Receive queue that it serves; undefined where no name tells. */
+  readonly queue: number | undefined;
+}
+
+/** What a source listens to, and may be told again while it runs. */
+export interface Listened {
+  /** Interface, or undefined: whatever interface the IRQs belong to. */
+  readonly ifindex: number | undefined;
+  /** Interrupts that may explain a packet. Empty: the interface has none. */
+  readonly irqs: readonly WantedIrq[];
+  /** True where no interrupt, and so no NAPI instance, serves more than one receive queue. */
+  readonly oneQueue: boolean;
+}
+
+/** What a filter on the kernel side stopped, by why. */
+export type FilterCounter = 'unmatched' | 'unreadable' | 'faster' | 'unstamped';
+
+/** A source that a trace can run on. */
+export interface TraceSource extends RecordSource {
+  /** Now, relative to base. */
+  now(): number;
+  /** What is attached, by the method's own names. */
+  readonly programs: readonly string[];
+  /** What must be known about this method's records on this machine before they are believed; a sentence each. */
+  readonly notes: readonly string[];
+  /** Packets that a filter on the kernel side stopped so far. */
+  filtered(counter: FilterCounter): number;
+  /** Listens to these interrupts from now on and to no others. @throws RxError RXS_NO_IRQ where the method cannot */
+  follow(target: Listened): void;
+  /** Called when the NIC's clock was set during the trace, with the nanoseconds. */
+  onHardwareStep: (step: number) => void;
 }

@@ -24,6 +24,7 @@ export const META: TraceMeta = {
   started: '2026-09-21T12:53:20.000Z',
   clock: { name: 'realtime', offsetErrorNs: 40 },
   until: 'stack',
+  method: 'ebpf',
   ways: [
     { stage: 'entry', hook: 'fentry irq_enter_rcu', reasons: [] },
     { stage: 'isr', hook: 'tracepoint irq_handler_entry', reasons: [] },

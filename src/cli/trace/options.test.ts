@@ -51,6 +51,7 @@ describe('the options of trace', () => {
       clock: 'mono',
       format: 'text',
       interrupts: false,
+      method: 'ebpf',
       hwTimestamps: false,
       ringBytes: undefined,
     });
@@ -74,6 +75,7 @@ describe('the options of trace', () => {
       clock: 'tai',
       format: 'csv',
       interrupts: true,
+      method: 'ebpf',
       hwTimestamps: false,
       ringBytes: 128 * 1024,
     });

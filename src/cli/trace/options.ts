@@ -3,6 +3,7 @@ import { RxError } from '../../base/errors.js';
 import { parseCount, parseDuration, parseNumberList, parseSize } from '../../base/units.js';
 import type { FormatName } from '../../report/format/index.js';
 import type { SlowerThan } from '../../packet/selection.js';
+import { DEFAULT_METHOD, type MethodName } from '../../method/names.js';
 import { STAGE_NAMES, type StageName, isStage, stageIndex } from '../../stages.js';
 import { interfaceNames } from '../../sys/interfaces.js';
 import type { ClockName } from '../../sys/libc.js';
@@ -30,6 +31,8 @@ export interface TraceOptions {
   readonly clock: ClockName;
   readonly format: FormatName;
   readonly interrupts: boolean;
+  /** Way of listening. */
+  readonly method: MethodName;
   /** Turn on the NIC's own stamps for the time of the trace. */
   readonly hwTimestamps: boolean;
   /** Per CPU; undefined: chosen by the number of CPUs. */
@@ -191,6 +194,7 @@ export function readOptions(
     clock: text('clock') as ClockName,
     format: text('format') as FormatName,
     interrupts,
+    method: (text('method') as MethodName | undefined) ?? DEFAULT_METHOD,
     hwTimestamps,
     ringBytes: text('buffer') === undefined ? undefined : ringBytes(text('buffer') as string),
   };

@@ -1,11 +1,10 @@
 /** `rxstamp trace`: start, drain until told to stop, sum up. */
 import { EXIT } from '../../base/errors.js';
-import { EbpfSession } from '../../method/ebpf/session.js';
 import type { Nic } from '../../nic/nic.js';
 import { type ArrivalFacts, PacketCursor } from '../../packet/arrival.js';
 import { IN_FLIGHT_NS, Joiner } from '../../packet/join.js';
 import { Selection } from '../../packet/selection.js';
-import { type InterruptRecord, interruptEnd, interruptStart } from '../../record/source.js';
+import { type InterruptRecord, type TraceSource, interruptEnd, interruptStart } from '../../record/source.js';
 import { LossLedger } from '../../record/loss.js';
 import { FORMATS } from '../../report/format/index.js';
 import type { Change, Format, TraceMeta } from '../../report/format/format.js';
@@ -24,6 +23,7 @@ import { MOST_NOTES, clockSetText, openHardware } from './hardware.js';
 import { type TraceOptions, readOptions } from './options.js';
 import { ShownClock } from './shown-clock.js';
 import { type Target, resolveTarget } from './target.js';
+import { startMethod } from './method.js';
 import { type Followed, Watcher } from './watch.js';
 
 /** How long to sleep between looks into the rings: short while packets come, longer when it is quiet. */
@@ -42,10 +42,11 @@ export async function runTrace(
   const asked = askFacts(target.nics);
   const hardware = await openHardware(target.nics, options.hwTimestamps);
   try {
-    const session = EbpfSession.start({ ...target.ebpf, hardware: hardware.options });
+    const session = await startMethod(options, target, hardware.options);
     endBy(exitNow);
     try {
       checkStamped(options, session.ways);
+      for (const note of session.notes) process.stderr.write(`note: ${note}\n`);
       if (!options.interrupts) {
         const drivers = target.nics.map((nic) => nic.driver);
         checkTold(target.ebpf.irqOnly, drivers, session.programs);
@@ -90,7 +91,7 @@ class Trace {
   private readonly clock: ShownClock;
   private readonly format: Format;
   private readonly options: TraceOptions;
-  private readonly session: EbpfSession;
+  private readonly session: TraceSource;
   /** Interrupts of all CPUs, to be put in order. */
   private pending: InterruptRecord[] = [];
   /** Called between two looks into the rings. */
@@ -98,7 +99,7 @@ class Trace {
   private stopping = false;
   private wake: () => void = () => {};
 
-  constructor(options: TraceOptions, target: Target, session: EbpfSession, facts: ArrivalFacts) {
+  constructor(options: TraceOptions, target: Target, session: TraceSource, facts: ArrivalFacts) {
     this.options = options;
     this.session = session;
     this.joiner = new Joiner(session, options.until, facts, { waitNs: options.waitNs });
@@ -233,7 +234,7 @@ class Trace {
 function traceMeta(
   options: TraceOptions,
   target: Target,
-  session: EbpfSession,
+  session: TraceSource,
   clockError: number,
 ): TraceMeta {
   const { irqs, queue, cpus, expression, count, durationNs, interrupts, slower, pids } = options;
@@ -246,6 +247,7 @@ function traceMeta(
       offsetErrorNs: clockError,
     },
     until: options.until,
+    method: options.method,
     ways: session.ways,
     ringBytesPerCpu: target.ebpf.ringBytes,
     filter: { expression, irqs, queue, cpus, count, durationNs, interrupts, slower, pids },

@@ -1,11 +1,12 @@
 /** What to listen to: the options resolved against the interfaces and interrupts of this machine. */
 import { RxError } from '../../base/errors.js';
-import { type EbpfOptions, type WantedIrq, canCompare } from '../../method/ebpf/session.js';
+import { type EbpfOptions, canCompare } from '../../method/ebpf/session.js';
 import { driverHabits } from '../../nic/driver-habits.js';
 import type { Nic, NicIrq } from '../../nic/nic.js';
 import { below } from '../../nic/upper.js';
 import { runInThreads } from '../../nic/irq-threads.js';
 import { defaultRouteInterface, irqsOfQueue, nicsOfIrq, resolveNic } from '../../nic/resolve.js';
+import type { Listened, WantedIrq } from '../../record/source.js';
 import { interfaceFacts } from '../../sys/interfaces.js';
 import { possibleCpuCount } from '../../sys/cpus.js';
 import { type StageName, stageIndex } from '../../stages.js';
@@ -116,10 +117,7 @@ function sameIrq(old: NicIrq, now: NicIrq): boolean {
  * What to listen to after something has changed: the same interrupts of the interfaces as they are now. `nics` are the
  * ones that are there; without any, nothing is listened to.
  */
-export function retarget(
-  { nics: before, ebpf }: Target,
-  nics: readonly Nic[],
-): Pick<EbpfOptions, 'ifindex' | 'irqs' | 'oneQueue'> {
+export function retarget({ nics: before, ebpf }: Target, nics: readonly Nic[]): Listened {
   const irqs = nics.flatMap((nic) => {
     const old = before.find((one) =>
       one.bus === undefined ? one.ifindex === nic.ifindex : one.bus === nic.bus,

@@ -1,9 +1,9 @@
 /** Follows a traced interface through what happens to it while it is traced, and says so. */
 import { RxError } from '../../base/errors.js';
-import type { EbpfOptions } from '../../method/ebpf/session.js';
 import type { Nic } from '../../nic/nic.js';
 import { resolveNic } from '../../nic/resolve.js';
 import { type Change, type Identity, type Look, changes, identityOf, look } from '../../nic/watch.js';
+import type { Listened } from '../../record/source.js';
 import { HOST, type KernelFiles } from '../../sys/files.js';
 import { type LinkEvents, openLinkEvents } from '../../sys/link-events.js';
 import { type Target, retarget } from './target.js';
@@ -21,7 +21,7 @@ const MOVED: readonly string[] = ['gone', 'back', 'up', 'queues', 'irqs'];
 /** What the watcher sets and tells. */
 export interface Followed {
   /** The interrupts and the interface to listen to from now on. */
-  follow(target: Pick<EbpfOptions, 'ifindex' | 'irqs' | 'oneQueue'>): void;
+  follow(target: Listened): void;
   /** The interfaces as they are now; those that are gone are left out. */
   nics(nics: readonly Nic[]): void;
   tell(change: Change): void;

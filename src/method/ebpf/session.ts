@@ -7,7 +7,15 @@ import { hookProbe } from '../../feature/hooks.js';
 import { hostHooks } from '../../feature/host-hooks.js';
 import { Lane } from '../../record/lane.js';
 import type { Loss, LossCause } from '../../record/loss.js';
-import type { InterruptRecord, RecordSource, StageWay } from '../../record/source.js';
+import type {
+  FilterCounter,
+  InterruptRecord,
+  Listened,
+  RecordSource,
+  StageWay,
+  TraceSource,
+  WantedIrq,
+} from '../../record/source.js';
 import type { StageName } from '../../stages.js';
 import { clockNow } from '../../sys/libc.js';
 import { BpfObject, possibleCpus, programStats } from '../../sys/libbpf.js';
@@ -15,7 +23,7 @@ import { networkNamespace } from '../../sys/netns.js';
 import { readObject } from '../../sys/package.js';
 import type { CrossClock } from '../../sys/ptp.js';
 import { Decoder } from './decode.js';
-import { CONFIG, type FILTERED, IRQ_FILTER, KIND, LIMITS, LOSS, STAMP } from './layout.gen.js';
+import { CONFIG, IRQ_FILTER, KIND, LIMITS, LOSS, STAMP } from './layout.gen.js';
 import { type HardwareOptions, HardwareStamps } from './hardware.js';
 import { type Plan, plan } from './plan.js';
 import { Rings } from './ring.js';
@@ -23,13 +31,6 @@ import { pageVariables } from '../../sys/page-variables.js';
 import { type KernelFilter, setFilter } from './filter.js';
 import { withFilter } from './slot.js';
 import { type Mapping, mapShared } from '../../sys/libc.js';
-
-/** An interrupt to listen to. */
-export interface WantedIrq {
-  readonly irq: number;
-  readonly ifindex: number;
-  readonly queue: number | undefined;
-}
 
 /** What to listen to, and how. */
 export interface EbpfOptions {
@@ -86,7 +87,8 @@ export function canCompare(from: StageName, to: StageName): boolean {
 }
 
 /** A running eBPF session. Errors: RXS_NO_BTF, RXS_NO_HOOK, RXS_BAD_OBJECT, RXS_BPF_LOAD, RXS_BPF_ATTACH. */
-export class EbpfSession implements RecordSource {
+export class EbpfSession implements TraceSource {
+  readonly notes: readonly string[] = [];
   readonly base: bigint;
   readonly lanes: readonly Lane[];
   readonly ways: readonly StageWay[];
@@ -190,7 +192,7 @@ export class EbpfSession implements RecordSource {
    * Listens to these interrupts of this interface from now on and to no others, without a gap for those that stay.
    * Errors: RXS_NO_IRQ.
    */
-  follow(target: Pick<EbpfOptions, 'ifindex' | 'irqs' | 'oneQueue'>): void {
+  follow(target: Listened): void {
     this.rings.follow(target.ifindex ?? 0, target.oneQueue);
     const words = new Uint32Array(this.filter.buffer);
     const wanted = new Set(target.irqs.map(({ irq }) => irq));
@@ -262,7 +264,7 @@ export class EbpfSession implements RecordSource {
   }
 
   /** Packets that a filter of the kernel side stopped so far: each was seen, and took no room in a ring. */
-  filtered(counter: Exclude<keyof typeof FILTERED, 'SIZE'>): number {
+  filtered(counter: FilterCounter): number {
     let sum = 0;
     for (let cpu = 0; cpu < this.rings.cpus; cpu++) sum += this.rings.filterCounter(cpu, counter);
     return sum;
@@ -295,6 +297,11 @@ interface Decision {
 
 function hasIrqs({ irqs, mayHaveIrqs }: EbpfOptions): boolean {
   return irqs.length > 0 || mayHaveIrqs === true;
+}
+
+/** What would be loaded for `options` on this machine. Errors: RXS_NO_BTF, RXS_NO_HOOK. */
+export function planFor(options: EbpfOptions): Plan {
+  return decide(options).chosen;
 }
 
 function decide(options: EbpfOptions): Decision {

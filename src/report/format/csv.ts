@@ -91,7 +91,7 @@ export const csvFormat: FormatMaker = (timeline, stages, lookups = NO_LOOKUPS) =
       const cells = [
         number,
         timeline.nanoseconds(start),
-        interrupt.irq,
+        interrupt.irq < 0 ? undefined : interrupt.irq,
         interrupt.vector || undefined,
         interrupt.cpu,
         interrupt.napiId || undefined,

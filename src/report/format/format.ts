@@ -23,6 +23,8 @@ export interface TraceMeta {
   readonly started: string;
   readonly clock: { readonly name: string; readonly offsetErrorNs: number };
   readonly until: StageName;
+  /** Way of listening. */
+  readonly method: string;
   readonly ways: readonly StageWay[];
   readonly ringBytesPerCpu: number;
   readonly filter: Readonly<Record<string, unknown>>;

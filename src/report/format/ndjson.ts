@@ -107,7 +107,7 @@ export const ndjsonFormat: FormatMaker = (timeline, stages, lookups = NO_LOOKUPS
         number,
         time: timeline.nanoseconds(start),
         stage: Number.isNaN(interrupt.entry) ? 'isr' : 'entry',
-        irq: interrupt.irq,
+        irq: interrupt.irq < 0 ? null : interrupt.irq,
         vector: interrupt.vector === 0 ? null : interrupt.vector,
         cpu: interrupt.cpu,
         napi: interrupt.napiId === 0 ? null : interrupt.napiId,

@@ -100,9 +100,10 @@ export const textFormat: FormatMaker = (timeline, stages, lookups = NO_LOOKUPS) 
       const after = (time: number): string =>
         (Number.isNaN(time) ? '-' : deltaText(time - start)).padStart(DELTA_WIDTH);
       const vector = interrupt.vector === 0 ? '-' : `0x${interrupt.vector.toString(16)}`;
+      const irq = interrupt.irq < 0 ? '-' : String(interrupt.irq);
       const napi = interrupt.napiId === 0 ? '-' : String(interrupt.napiId);
       return (
-        `${`i${number}`.padStart(7)} ${timeline.text(start).padEnd(20)} ${String(interrupt.irq).padStart(4)} ` +
+        `${`i${number}`.padStart(7)} ${timeline.text(start).padEnd(20)} ${irq.padStart(4)} ` +
         `${vector.padStart(5)} ${String(interrupt.cpu).padStart(3)} ${napi.padStart(6)} ` +
         `${after(interrupt.claim)} ${after(interrupt.isr)} ${after(interrupt.exit)}\n`
       );
