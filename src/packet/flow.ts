@@ -27,7 +27,8 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 const TCP = 6;
 const UDP = 17;
-const WITH_PORTS = new Set([TCP, UDP, 33, 132, 136]);
+/** IP protocols whose header begins with two ports. */
+export const WITH_PORTS: ReadonlySet<number> = new Set([TCP, UDP, 33, 132, 136]);
 const ICMP = 1;
 const ICMPV6 = 58;
 const EXTENSION_HEADERS = new Set([0, 43, 60, 135]);
@@ -146,7 +147,8 @@ function parseTransport(bytes: Uint8Array, at: number, flow: Mutable<Flow>): voi
   }
 }
 
-const PROTOCOL_NAMES: Readonly<Record<number, string>> = {
+/** What IP protocols are called where flows are printed. */
+export const PROTOCOL_NAMES: Readonly<Record<number, string>> = {
   1: 'ICMP',
   2: 'IGMP',
   6: 'TCP',

@@ -1,9 +1,11 @@
 /** One exact flow, as people write it and as rxstamp prints it. */
 import { RxError } from '../base/errors.js';
 import { parseAddress } from '../packet/address.js';
-import { type FlowSpec, type Match, TRANSPORTS, addressBits, ones, toBigint } from './flow-spec.js';
+import { PROTOCOL_NAMES, WITH_PORTS } from '../packet/flow.js';
+import { type FlowSpec, type Match, addressBits, ones, toBigint } from './flow-spec.js';
 
-const FORM = 'write it like udp 10.0.0.2:1000 > 10.0.0.1:9999, or as rxstamp trace prints it';
+const FORM =
+  'write it like udp 10.0.0.2:1000 > 10.0.0.1:9999, or as rxstamp trace prints a packet of IP that is no fragment';
 
 function cannot(text: string, why: string): RxError {
   return new RxError('RXS_FLOW', {
@@ -16,21 +18,18 @@ function cannot(text: string, why: string): RxError {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-const PRINTED_PROTOCOLS: ReadonlyMap<string, number> = new Map(
-  Object.entries({
-    icmp: 1,
-    igmp: 2,
-    tcp: 6,
-    udp: 17,
-    dccp: 33,
-    gre: 47,
-    esp: 50,
-    icmpv6: 58,
-    icmp6: 58,
-    sctp: 132,
-    'udp-lite': 136,
-  }),
-);
+const PROTOCOLS: ReadonlyMap<string, number> = new Map([
+  ...Object.entries(PROTOCOL_NAMES).map(([number, name]) => [name.toLowerCase(), Number(number)] as const),
+  ['icmp6', 58],
+]);
+
+/** The protocol of `udp`, `ICMPv6` or `proto 4`. */
+function protocolOf(words: readonly string[]): number | undefined {
+  const [first = '', second] = words;
+  if (words.length === 1) return PROTOCOLS.get(first.toLowerCase());
+  const number = first === 'proto' && words.length === 2 && /^\d+$/.test(second ?? '') ? Number(second) : 256;
+  return number < 256 ? number : undefined;
+}
 
 /**
  * Reads one exact flow: `udp 10.0.0.2:1000 > 10.0.0.1:9999`, or as rxstamp prints it,
@@ -49,10 +48,15 @@ export function parseExactFlow(text: string): FlowSpec {
     if (!(spec.vlan >= 1 && spec.vlan <= 4094)) throw cannot(text, 'vlan needs an ID from 1 to 4094');
   }
   const arrow = words.indexOf('>');
-  if (arrow < 1 || words.length !== 4) throw cannot(text, 'not one flow');
-  const protocolWord = (arrow === 2 ? words[0] : words[3]) ?? '';
-  const protocol = PRINTED_PROTOCOLS.get(protocolWord.toLowerCase());
-  if (protocol === undefined) throw cannot(text, `"${protocolWord}" is no protocol`);
+  const [ahead, behind] = [words.slice(0, Math.max(0, arrow - 1)), words.slice(arrow + 2)];
+  if (behind.at(-1) === 'fragment')
+    throw cannot(text, 'a fragment has no ports, and where a NIC puts it is its own affair');
+  // Which ICMP message it is decides nothing.
+  if (behind.at(-2) === 'type' && /^\d+$/.test(behind.at(-1) ?? '')) behind.splice(-2);
+  if (arrow < 1 || (ahead.length === 0) === (behind.length === 0)) throw cannot(text, 'not one flow');
+  const named = ahead.length > 0 ? ahead : behind;
+  const protocol = protocolOf(named);
+  if (protocol === undefined) throw cannot(text, `"${named.join(' ')}" is no protocol`);
   const [source, destination] = [words[arrow - 1], words[arrow + 1]].map((end) => {
     const match = /^\[(.+)\]:(\d+)$|^([\d.]+):(\d+)$|^(\S+)$/.exec(end ?? '');
     const bytes = parseAddress(match?.[1] ?? match?.[3] ?? match?.[5] ?? '');
@@ -67,12 +71,9 @@ export function parseExactFlow(text: string): FlowSpec {
   }
   const family = source.bytes.length === 4 ? 4 : 6;
   const mask = ones(addressBits(family));
-  const transports: readonly number[] = Object.values(TRANSPORTS);
-  if (transports.includes(protocol) !== (source.port !== undefined && destination.port !== undefined)) {
-    throw cannot(
-      text,
-      transports.includes(protocol) ? 'both ends need a port' : 'this protocol has no ports',
-    );
+  const ports = WITH_PORTS.has(protocol);
+  if ([source, destination].some(({ port }) => (port !== undefined) !== ports)) {
+    throw cannot(text, ports ? 'both ends need a port' : 'this protocol has no ports');
   }
   const port = (value: string): Match => ({ value: BigInt(value), mask: ones(16) });
   return {
