@@ -133,11 +133,12 @@ export function judge(count: FlowCount, queue: number): Verdict {
   return count.noQueue > 0 ? 'untold' : 'unseen';
 }
 
-/** `queue 0: 12 packets, queue 1: 52`. */
+/** `queue 0: 12, queue 1: 52`, and the packets of which it cannot be told. */
 export function countText(count: FlowCount): string {
   const queues = [...count.byQueue]
     .sort(([a], [b]) => a - b)
     .map(([queue, packets]) => `queue ${queue}: ${packets}`);
   if (count.noQueue > 0) queues.push(`queue not recorded by the driver: ${count.noQueue}`);
+  if (count.untold > 0) queues.push(`headers do not tell whether it is the flow: ${count.untold}`);
   return queues.length === 0 ? 'none' : queues.join(', ');
 }

@@ -1,6 +1,8 @@
 /** `steer` where there is nothing to steer: software interfaces, in a network namespace of their own. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mustRun, tryRun } from '../../bench/lib/run.js';
 import { cannotTrace, titled } from './needs.js';
@@ -94,5 +96,29 @@ describe.skipIf(cannotTrace !== undefined)(titled('steer on veth', cannotTrace),
       stderr: expect.stringMatching(/^RXS_NO_PRIVILEGE: .*lacks CAP_NET_ADMIN/) as string,
     });
     expect(run('--show')).toMatchObject({ status: 0, stderr: '' });
+  });
+
+  it('undoes, shows and tells without libbpf: only watching needs it', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'rxstamp-steer-'));
+    writeFileSync(join(folder, 'libbpf.so.1'), 'no library');
+    const run = (...args: string[]): ReturnType<typeof spawnSync> => {
+      // The ip program needs libbpf itself.
+      const program = ['env', `LD_LIBRARY_PATH=${folder}`, ...commandLine(['steer', 'two', ...args])];
+      return spawnSync('ip', ['netns', 'exec', SPACE, ...program], { encoding: 'utf8', timeout: 20_000 });
+    };
+    expect(run('--undo')).toMatchObject({
+      status: 0,
+      stderr: expect.stringMatching(/has changed nothing/) as string,
+    });
+    expect(run('--show')).toMatchObject({ status: 0, stderr: '' });
+    expect(run('--which', 'udp 10.0.0.2:1 > 10.0.0.1:2', '--verify', '200ms')).toMatchObject({
+      status: 4,
+      stdout: expect.stringMatching(/not watched: loading libbpf\.so\.1: .*not installed/) as string,
+    });
+    expect(run('udp', '--queue', '1')).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/^RXS_NO_STEERING: /) as string,
+    });
+    rmSync(folder, { recursive: true });
   });
 });

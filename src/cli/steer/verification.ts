@@ -31,10 +31,17 @@ export class Verification {
   private countersBefore: ReadonlyMap<number, number> = new Map();
   private seconds = 0;
 
-  constructor(target: SteerTarget, specs: readonly FlowSpec[], wish: SteerWish) {
+  /** @param watching is closed by {@link Verification.close} */
+  constructor(target: SteerTarget, wish: SteerWish, watching: Watching) {
     this.target = target;
     this.wish = wish;
-    this.watching = wish.verifyNs === 0 ? { why: '--verify 0' } : openWatch(target.nic, specs);
+    this.watching = watching;
+  }
+
+  /** Begins to count, by what this machine allows. @param specs what the flow is, as rules hold it */
+  static async open(target: SteerTarget, specs: readonly FlowSpec[], wish: SteerWish): Promise<Verification> {
+    const watching = wish.verifyNs === 0 ? { why: '--verify 0' } : await openWatch(target.nic, specs);
+    return new Verification(target, wish, watching);
   }
 
   private now(): number {
@@ -120,6 +127,10 @@ export class Verification {
     }
     const { after } = this;
     const lost = after.lost > 0 ? `; ${after.lost} packets could not be looked at` : '';
+    const untold =
+      after.untold > 0
+        ? `; the headers of ${after.untold} more do not tell whether they are of the flow`
+        : '';
     const before = `before the change: ${countText(this.watching.watch.first)}`;
     const verdict = judge(after, this.wish.queue);
     const total = [...after.byQueue.values()].reduce((sum, count) => sum + count, 0);
@@ -129,16 +140,19 @@ export class Verification {
         const cpus = [...(after.cpus.get(this.wish.queue) ?? [])].sort((a, b) => a - b).join(', ');
         return {
           verdict,
-          words: `verified: ${what}, all on queue ${this.wish.queue}, polled by CPU ${cpus} (${before}${nicSays}${lost})`,
+          words: `verified: ${what}, all on queue ${this.wish.queue}, polled by CPU ${cpus} (${before}${nicSays}${untold}${lost})`,
         };
       }
       case 'elsewhere':
         return { verdict, words: `does not work: ${what}: ${countText(after)} (${before}${nicSays}${lost})` };
-      case 'unseen':
-        return {
-          verdict,
-          words: `not verified: no packet of the flow came ${span} (${after.packets} others came${nicSays}${lost})`,
-        };
+      case 'unseen': {
+        const none =
+          after.untold > 0
+            ? 'of no packet it is certain that it is of the flow'
+            : 'no packet of the flow came';
+        const others = `${after.packets - after.untold} others came`;
+        return { verdict, words: `not verified: ${none} ${span} (${others}${nicSays}${untold}${lost})` };
+      }
       case 'untold':
         return this.byCounters(driver, `the driver does not record the queue of a packet`, span);
     }

@@ -1,6 +1,5 @@
 /** Opens a watch on an interface: our own stamps where the kernel allows them. */
 import { RxError } from '../../base/errors.js';
-import { EbpfSession } from '../../method/ebpf/session.js';
 import type { Nic } from '../../nic/nic.js';
 import type { FlowSpec } from '../../steer/flow-spec.js';
 import { FlowWatch } from '../../steer/watch.js';
@@ -8,17 +7,19 @@ import { possibleCpuCount } from '../../sys/cpus.js';
 import { endBy } from '../../sys/end.js';
 import { exitNow } from '../../sys/libc.js';
 import { checkPrivileges } from '../trace/check.js';
-import { ringSize } from '../trace/target.js';
 
 /** A running watch, or why there is none. */
 export type Watching =
   | { readonly watch: FlowWatch; readonly now: () => number; readonly close: () => void }
   | { readonly why: string };
 
-/** Starts to watch. When it returns, packets are being counted. */
-export function openWatch(nic: Nic, specs: readonly FlowSpec[]): Watching {
+/** Starts to watch. When it has, packets are being counted. */
+export async function openWatch(nic: Nic, specs: readonly FlowSpec[]): Promise<Watching> {
   try {
     checkPrivileges();
+    // Loads libbpf: without it nothing can be watched, but everything undone.
+    const { EbpfSession } = await import('../../method/ebpf/session.js');
+    const { ringSize } = await import('../trace/target.js');
     const session = EbpfSession.start({
       until: 'driver',
       ifindex: nic.ifindex,

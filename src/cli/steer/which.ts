@@ -30,7 +30,7 @@ export async function runWhich(
   if (answer.kind === 'unknown') print(`cannot be computed: ${answer.why}`);
   if (watchNs === 0) return answer.kind === 'unknown' ? EXIT.unverified : EXIT.ok;
 
-  const watching = openWatch(nic, [spec]);
+  const watching = await openWatch(nic, [spec]);
   if ('why' in watching) {
     print(`not watched: ${watching.why}`);
     return EXIT.unverified;
