@@ -67,7 +67,7 @@ export function doStep(nic: NicSettings, step: Step, remember: () => void): stri
 }
 
 /** Undoes one step, whether it was done or only about to be. */
-export function undoStep(nic: NicSettings, step: Step): Undone {
+function undoStep(nic: NicSettings, step: Step): Undone {
   switch (step.kind) {
     case 'ntuple':
       return undoNtuple(nic, step);
@@ -160,7 +160,11 @@ export function undoSteps(nic: NicSettings, steps: Step[]): Undone[] {
   const results: Undone[] = [];
   const left: Step[] = [];
   for (const step of [...steps].reverse()) {
-    const undone = undoStep(nic, step);
+    // The rules that they would be on for are ours: others' are only what is left when ours are gone.
+    const undone =
+      step.kind === 'ntuple' && left.some(({ kind }) => kind === 'rule')
+        ? failed('n-tuple rules stay on until the rule is deleted')
+        : undoStep(nic, step);
     results.push(undone);
     if (undone.result === 'failed') left.unshift(step);
   }
