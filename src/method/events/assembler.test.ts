@@ -43,7 +43,7 @@ const PACKET = { device: 'eth0', length: 46, hash: 7, protocol: 0x0800, vlan: 0,
 const END = { napi: 0xabc, device: 'eth0', work: 1, budget: 64, pid: 0 };
 
 /** An interrupt with its softirq, on CPU 0. */
-function interrupt(into: Assembler, time: number, irq = 25): void {
+function interruptAt(into: Assembler, time: number, irq = 25): void {
   into.isr(0, time, irq);
   into.raise(0, time + 2);
   into.exit(0, time + 3, irq);
@@ -71,7 +71,7 @@ function poll(lane: Lane, row: number): Record<string, number> {
 describe('the assembler', () => {
   it('ties packets to their poll and the poll to the interrupt that led to it', () => {
     const { into, lanes, interrupts } = make();
-    interrupt(into, 100);
+    interruptAt(into, 100);
     into.packet(0, 110, { ...PACKET, skb: 1 });
     into.packet(0, 111, { ...PACKET, skb: 2 });
     into.pollEnd(0, 120, { ...END, work: 2 });
@@ -103,7 +103,7 @@ describe('the assembler', () => {
 
   it('does not take an interrupt that came while the poll was running, but gives it to the next one', () => {
     const { into, lanes } = make();
-    interrupt(into, 100);
+    interruptAt(into, 100);
     into.packet(0, 110, { ...PACKET, skb: 1 });
     into.isr(0, 112, 25);
     into.raise(0, 113);
@@ -147,11 +147,11 @@ describe('the assembler', () => {
     const { into, interrupts } = make();
     into.entry(0, 90, -1, 0x25);
     into.entry(0, 95, 25);
-    interrupt(into, 100);
+    interruptAt(into, 100);
     // Of a line that is not wanted: its entry is no other's.
     into.entry(0, 190, -1, 0x40);
     into.entry(0, 195, 9);
-    interrupt(into, 200);
+    interruptAt(into, 200);
     expect(interrupts).toEqual([
       { irq: 25, vector: 0x25, cpu: 0, entry: 90, claim: 95, isr: 100, exit: 103, napiId: 0 },
       { irq: 25, vector: 0, cpu: 0, entry: NaN, claim: NaN, isr: 200, exit: 203, napiId: 0 },
