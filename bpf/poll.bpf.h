@@ -273,10 +273,18 @@ static __always_inline void write_poll(struct rx_cpu *cpu, u32 id, u64 now,
 	struct rx_poll *record;
 	u32 pid = bpf_get_current_pid_tgid();
 
+	/* netif_rx from a hard interrupt must not write over this record. */
+	if (cpu->busy) {
+		cpu->loss.stages_recursion++;
+		return;
+	}
+	*(volatile u32 *)&cpu->busy = 1;
+	barrier();
 	record = ring_reserve(id, cpu->head, &cpu->tail_seen, sizeof(*record), 0);
 	if (!record) {
 		/* Only a poll without packets can come here: packets keep room for their poll. */
 		cpu->loss.irqs_ring_full++;
+		ring_leave(cpu);
 		return;
 	}
 	record->kind = RX_POLL;
@@ -302,6 +310,7 @@ static __always_inline void write_poll(struct rx_cpu *cpu, u32 id, u64 now,
 	record->seen = poll->seen;
 	record->irq = slot ? slot->irq : 0;
 	ring_commit(&cpu->head, sizeof(*record));
+	ring_leave(cpu);
 }
 
 /* Fires behind the driver's poll function. napi->dev is NULL for the backlog, which has no NAPI id

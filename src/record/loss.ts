@@ -5,9 +5,9 @@ export const LOSS_CAUSES = {
   ring_full: 'the reader was too slow: the packet is missing from the output',
   stage_ring_full: 'the reader was too slow: a later stage of a packet is missing',
   stage_recursion:
-    'a hook ran inside another one on the same CPU: a later stage of a packet is missing from the output',
+    'a hook ran inside another one on the same CPU: a later stage of a packet, or the poll of some, is missing from the output',
   untracked: 'too many packets or sockets were on their way: a packet was not followed to its end',
-  irq_ring_full: 'the reader was too slow: an interrupt or an empty poll is missing',
+  irq_ring_full: 'the reader was too slow: an interrupt, or the poll of some packets, is missing',
   recursion: 'a hook ran inside another one on the same CPU: the packet is missing from the output',
   missed_packet: 'the kernel skipped the program that stamps packets: the packet is missing from the output',
   missed: 'the kernel skipped a program that was running on that CPU already (recursion_misses)',
