@@ -23,6 +23,7 @@ struct rx_config {
 	__u32 softirq_exit_hooked; /* softirq_exit ends rx_cpu.softirq */
 	__u32 interrupts;	   /* write an RX_IRQ record per interrupt */
 	__u32 tracked;		   /* packets are followed beyond the driver stage */
+	__u32 wake_end_hooked;	   /* socket_tcp_done ends rx_cpu.waking */
 	__u32 hardware;		   /* the NIC stamps packets: read it */
 	__u32 slow_from; /* enum rx_stamp: only packets that took longer than slow_ns from here */
 	__u32 slow_to;	 /* to here; 0: all */
@@ -97,10 +98,12 @@ struct rx_waking {
 	__u64 packet;
 	__u64 time;
 	__u64 sock;
+	__u64 task; /* who queues it, in a softirq or not: nobody else wakes by it */
 	__u32 check;
 	__u8 active;
 	__u8 side; /* in which ring its records go */
-	__u8 pad[2];
+	__u8 in_softirq;
+	__u8 pad;
 };
 
 /* One per possible CPU. `head` and `loss` are read by the reader through mmap, `on`, `ifindex` and

@@ -13,6 +13,18 @@ static __always_inline u32 side_of(void)
 	return !bottom_halves_off();
 }
 
+/* From here on whoever is woken by this task is woken by `packet`. */
+static __always_inline void begin_waking(struct rx_cpu *cpu, u64 packet, u32 check, u32 side)
+{
+	cpu->waking.packet = packet;
+	cpu->waking.check = check;
+	cpu->waking.side = side;
+	cpu->waking.task = bpf_get_current_pid_tgid();
+	cpu->waking.in_softirq = serving_softirq() != 0;
+	barrier();
+	cpu->waking.active = 1;
+}
+
 /* __udp_enqueue_schedule_skb queues the datagram and wakes the readers, or finds the socket's
  * buffer full: the stamp is of its start, and is written when it is over. */
 SEC("fentry/__udp_enqueue_schedule_skb")
@@ -29,12 +41,8 @@ int BPF_PROG(socket_udp, struct sock *sk, struct sk_buff *skb)
 	cpu->waking.active = 0;
 	if (packet == NO_PACKET)
 		return 0;
-	cpu->waking.packet = packet;
 	cpu->waking.time = now;
-	cpu->waking.check = check_of(cpu, skb);
-	cpu->waking.side = 0;
-	barrier();
-	cpu->waking.active = 1;
+	begin_waking(cpu, packet, check_of(cpu, skb), 0);
 	return 0;
 }
 
@@ -62,6 +70,7 @@ static __always_inline int queue_tcp(struct sock *sk, struct sk_buff *skb, u64 n
 		return 0;
 	u64 packet = last ? take(cpu, skb) : find(cpu, skb);
 
+	cpu->waking.active = 0;
 	if (packet == NO_PACKET)
 		return 0;
 	u32 check = check_of(cpu, skb);
@@ -77,11 +86,10 @@ static __always_inline int queue_tcp(struct sock *sk, struct sk_buff *skb, u64 n
 		record->sock = (u64)sk;
 		later_end(cpu, side, sizeof(*record));
 	}
-	cpu->waking.packet = packet;
-	cpu->waking.check = check;
-	cpu->waking.side = side;
-	barrier();
-	cpu->waking.active = 1;
+	/* Only what is queued in its turn wakes readers, and only tcp_data_ready tells when that is
+	 * over. */
+	if (last && rx.wake_end_hooked)
+		begin_waking(cpu, packet, check, side);
 	return 0;
 }
 
@@ -94,12 +102,17 @@ int BPF_PROG(socket_tcp, struct sock *sk, struct sk_buff *skb)
 }
 
 /* Where all segments with data come by that are not simply the next ones: also those that will wait
- * out of order, and those that are dropped there, as duplicates or for want of room. */
+ * out of order, and those that are dropped there, for want of room or as duplicates. A duplicate
+ * has nothing that the socket has not had, and is not queued. */
 SEC("fentry/tcp_data_queue")
 int BPF_PROG(socket_tcp_slow, struct sock *sk, struct sk_buff *skb)
 {
 	u64 now = bpf_ktime_get_ns();
+	struct tcp_skb_cb *control = (void *)skb->cb;
+	u32 end = BPF_CORE_READ(control, end_seq);
 
+	if ((s32)(end - BPF_CORE_READ((struct tcp_sock *)sk, rcv_nxt)) <= 0)
+		return 0;
 	return queue_tcp(sk, skb, now, 0);
 }
 
@@ -125,14 +138,17 @@ int BPF_PROG(socket_other, struct sock *sk, struct sk_buff *skb)
 }
 
 SEC("tp_btf/sched_waking")
-int BPF_PROG(socket_woken, struct task_struct___name *task)
+int BPF_PROG(socket_woken, struct task_struct___rx *task)
 {
 	u64 now = bpf_ktime_get_ns();
 	u32 id;
 	struct rx_cpu *cpu = this_cpu(&id);
 
-	/* An interrupt may come in between and wake whom it likes. */
-	if (!cpu || !cpu->waking.active || in_hardirq())
+	/* An interrupt may come in between and wake whom it likes; and where the backlog is worked
+	 * off in a task, so may a softirq or another task. */
+	if (!cpu || !cpu->waking.active || in_hardirq() ||
+	    cpu->waking.in_softirq != (serving_softirq() != 0) ||
+	    cpu->waking.task != bpf_get_current_pid_tgid())
 		return 0;
 	u32 side = cpu->waking.side;
 	struct rx_woken *record = later_begin(cpu, id, side, sizeof(*record));

@@ -21,12 +21,14 @@ typedef __u32 u32;
 typedef __u64 u64;
 typedef __s32 s32;
 typedef __s64 s64;
-typedef __s64 s64;
 
 #define NULL ((void *)0)
 
 enum { BPF_MAP_TYPE_ARRAY = 2 };
 enum { BPF_F_MMAPABLE = 1024 };
+
+/* 5.17, f92c1e183604 "bpf: Add get_func_[arg|ret|arg_cnt] helpers": only whether it is there. */
+enum bpf_func_id___rx { BPF_FUNC_get_func_ret___rx = 184 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -77,6 +79,7 @@ struct sk_buff {
 	unsigned char *head;
 	unsigned int napi_id;
 	unsigned char *data;
+	char cb[48];
 	unsigned int end; /* 64-bit kernels: an offset from head */
 };
 
@@ -121,11 +124,11 @@ struct sock {
 
 struct tcp_sock {
 	u32 copied_seq;
+	u32 rcv_nxt;
 };
 
-struct task_struct___name {
-	int pid;
-	char comm[16];
+struct tcp_skb_cb {
+	u32 end_seq;
 };
 
 struct napi_struct {
@@ -137,6 +140,7 @@ struct napi_struct {
 struct task_struct___rx {
 	unsigned int flags;
 	int pid;
+	char comm[16];
 	int softirq_disable_cnt; /* PREEMPT_RT only: the softirq part of the preempt count */
 };
 

@@ -18,19 +18,19 @@ export const CPU = {
   inSoftirq: 112,
   pad2: 116,
   waking: 120,
-  device: 152,
-  enter: 160,
-  active: 168,
-  pendingSlot: 172,
-  scheduled: 176,
-  pad: 180,
-  current: 184,
-  softirq: 232,
-  poll: 240,
-  pending: 368,
-  filtered: 624,
-  contextOf: 656,
-  context: 660,
+  device: 160,
+  enter: 168,
+  active: 176,
+  pendingSlot: 180,
+  scheduled: 184,
+  pad: 188,
+  current: 192,
+  softirq: 240,
+  poll: 248,
+  pending: 376,
+  filtered: 632,
+  contextOf: 664,
+  context: 668,
 } as const;
 
 /** Byte offsets in struct rx_loss. */
@@ -48,14 +48,16 @@ export const LOSS = {
 
 /** Byte offsets in struct rx_waking. */
 export const WAKING = {
-  SIZE: 32,
+  SIZE: 40,
   packet: 0,
   time: 8,
   sock: 16,
-  check: 24,
-  active: 28,
-  side: 29,
-  pad: 30,
+  task: 24,
+  check: 32,
+  active: 36,
+  side: 37,
+  inSoftirq: 38,
+  pad: 39,
 } as const;
 
 /** Byte offsets in struct rx_cause. */
@@ -311,7 +313,7 @@ export const SCRATCH = {
 
 /** Byte offsets in struct rx_config. */
 export const CONFIG = {
-  SIZE: 120,
+  SIZE: 128,
   chunksPerRing: 0,
   possibleCpus: 4,
   oneDevice: 8,
@@ -327,17 +329,18 @@ export const CONFIG = {
   softirqExitHooked: 48,
   interrupts: 52,
   tracked: 56,
-  hardware: 60,
-  slowFrom: 64,
-  slowTo: 68,
-  slowNs: 72,
-  startHooked: 80,
-  irqThreads: 84,
-  filter: 88,
-  filterEthernet: 92,
-  filterBytes: 96,
-  vmemmapBase: 104,
-  pageOffsetBase: 112,
+  wakeEndHooked: 60,
+  hardware: 64,
+  slowFrom: 68,
+  slowTo: 72,
+  slowNs: 80,
+  startHooked: 88,
+  irqThreads: 92,
+  filter: 96,
+  filterEthernet: 100,
+  filterBytes: 104,
+  vmemmapBase: 112,
+  pageOffsetBase: 120,
 } as const;
 
 /** enum rx_kind. */

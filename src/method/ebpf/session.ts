@@ -380,6 +380,7 @@ function configure(rodata: DataView, options: EbpfOptions, chosen: Plan, cpus: n
   set(CONFIG.interrupts, options.interrupts);
   set(CONFIG.hardware, options.hardware?.clock !== undefined);
   set(CONFIG.tracked, chosen.tracked);
+  set(CONFIG.wakeEndHooked, chosen.programs.includes('socket_tcp_done'));
   const { slower } = options;
   if (slower === undefined) return;
   set(CONFIG.slowFrom, COMPARED[slower.from] ?? 0);
