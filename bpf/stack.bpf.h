@@ -59,12 +59,24 @@ int BPF_PROG(merge_gro_list, struct sk_buff *into, struct sk_buff *skb, int erro
 }
 
 /* The socket's owner is busy, so the segment waits in the backlog. tcp_add_backlog may put it into
- * the last one there and free it unseen; one that it appended is the last one now. */
+ * the last one there and free it unseen; one that it appended is the last one now; one that it
+ * refuses is the caller's to drop. Its answer, true or (7.3) a reason, lies behind its arguments:
+ * two where there is no helper to ask for it. */
 SEC("fexit/tcp_add_backlog")
-int BPF_PROG(merge_backlog, struct sock *sk, struct sk_buff *skb)
+int merge_backlog(u64 *args)
 {
 	u64 now = bpf_ktime_get_ns();
+	struct sock *sk = (struct sock *)args[0];
+	struct sk_buff *skb = (struct sk_buff *)args[1];
 	struct sk_buff *last = sk->sk_backlog.tail;
+	u64 answer;
 
+	if (bpf_core_enum_value_exists(enum bpf_func_id___rx, BPF_FUNC_get_func_ret___rx))
+		bpf_get_func_ret(args, &answer);
+	else
+		answer = args[2];
+	/* A bool is no more than its lowest byte. */
+	if ((u8)answer)
+		return 0;
 	return last == skb || !last ? 0 : merge(last, skb, now, RX_LATER_COALESCED);
 }
