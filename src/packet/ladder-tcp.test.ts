@@ -47,6 +47,14 @@ describe('TCP segments', () => {
     expect(leave(5)).toMatchObject([{ fate: 'read', reader: 71, bytes: 100, times: { read: 2 * MS } }]);
   });
 
+  it('that are empty are dropped at once: nobody reads them, and nobody waits for them long', () => {
+    const { source, packet, pass, leave } = setUp();
+    packet(1, segment(100, 0));
+    pass(0, 1, 'stack', 'ip', 'transport');
+    source.tell('drop', { sequence: 0, time: 2.2 * MS, reason: 3, entered: true });
+    expect(leave(3.1)).toMatchObject([{ fate: 'dropped', times: { drop: 2.2 * MS } }]);
+  });
+
   it('that GRO merged have their own bytes’ read, the carrier’s other stamps, and say where they went', () => {
     const { source, packet, pass, leave } = setUp();
     for (const i of [0, 1, 2]) packet(1 + i / 10, segment(100 + i * 100, 100));

@@ -145,8 +145,8 @@ export class Ladder {
 
   /** True where the meaning of a freed packet depends on what came before it on other CPUs. */
   private waits(lane: Lane, row: number): boolean {
-    const { tcp, fragment } = this.headers.read(lane, row);
-    return tcp || fragment;
+    const { tcp, payload, fragment } = this.headers.read(lane, row);
+    return (tcp && payload !== 0) || fragment;
   }
 
   /** Stamps a packet and those it carries. One that comes by twice (a bridge, a tunnel) keeps its first pass. */
