@@ -43,6 +43,7 @@ describe.skipIf(cannotTrace !== undefined)(titled('the NIC’s own stamps', cann
       irqs: [],
       irqOnly: false,
       oneQueue: true,
+      pages: false,
       queue: undefined,
       cpus: undefined,
       interrupts: false,

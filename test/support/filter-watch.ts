@@ -22,6 +22,7 @@ const watched = expressions.map((expression, index) => ({
     irqs: index % EVERY === 0 ? irqs : [],
     irqOnly: false,
     oneQueue: oneQueueEach(nic),
+    pages: false,
     queue: undefined,
     cpus: undefined,
     interrupts: false,

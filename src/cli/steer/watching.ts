@@ -27,6 +27,7 @@ export async function openWatch(nic: Nic, specs: readonly FlowSpec[]): Promise<W
       irqs: [],
       irqOnly: false,
       oneQueue: false,
+      pages: true,
       queue: undefined,
       cpus: undefined,
       interrupts: false,

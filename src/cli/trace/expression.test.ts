@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { RxError } from '../../base/errors.js';
-import { kernelFilter, needsLive, readExpression, splitWords } from './expression.js';
+import { kernelFilter, needsLive, shareOf, readExpression, splitWords } from './expression.js';
 
 const exists = (name: string): boolean => ['eth0', 'eth1', 'ip'].includes(name);
 const split = (text: string, named?: string) => splitWords(text === '' ? [] : text.split(' '), named, exists);
@@ -70,6 +70,16 @@ describe('an expression', () => {
     expect(refusal(() => kernelFilter('lo7 udp port 53', true, ['lo']))).toMatch(/^RXS_NO_IFACE: .*"lo7"/);
     expect(refusal(() => kernelFilter('udp prot 53', true, ['lo']))).toMatch(
       /^RXS_FILTER: .*"udp prot 53": libpcap: .*syntax error\. hint: see pcap-filter\(7\); if "udp" is meant as the interface, pick one of: .*lo/,
+    );
+  });
+
+  it('that nobody typed is told in other words', () => {
+    const share = shareOf('lo.5', ['lo']);
+    expect(refusal(() => kernelFilter('(vlan 5000)', false, ['lo'], share))).toMatch(
+      /^RXS_FILTER: telling the packets of lo\.5 from others by "\(vlan 5000\)": libpcap: .*\. hint: trace lo instead:/,
+    );
+    expect(refusal(() => kernelFilter('(vlan 5)', false, ['no-such-interface'], share))).toMatch(
+      /^RXS_FILTER: telling the packets of lo\.5 .*link type.*\. hint: trace lo instead:/,
     );
   });
 

@@ -109,10 +109,28 @@ export function noInterface(expression: string, but: string): RxError {
   });
 }
 
+/** How an error speaks of an expression. */
+interface Wording {
+  readonly doing: string;
+  /** The cure, where it is not another expression. */
+  readonly hint?: string;
+}
+
+const TYPED: Wording = { doing: 'compiling the filter expression' };
+
+/** Wording for an expression that nobody typed: what tells the packets of `upper` from the others of the NICs below it. */
+export function shareOf(upper: string, below: readonly string[]): Wording {
+  return {
+    doing: `telling the packets of ${upper} from others by`,
+    hint: `trace ${below.join(' or ')} instead: its packets arrive there; an interface must be up for that`,
+  };
+}
+
 function refuse(
   expression: string,
   guessed: boolean,
   error: string,
+  wording: Wording,
   recompile: (text: string) => Compilation,
 ): never {
   const [first = '', ...rest] = expression.split(' ');
@@ -122,14 +140,16 @@ function refuse(
     throw noInterface(expression, `as a filter expression it was refused too (${said})`);
   }
   throw new RxError('RXS_FILTER', {
-    doing: 'compiling the filter expression',
+    doing: wording.doing,
     subject: JSON.stringify(expression),
     why: said,
-    hint: needsLive(expression)
-      ? 'vlan, inbound and outbound are compiled as for a capture on the interface, which must be up; see pcap-filter(7)'
-      : guessed
-        ? `see pcap-filter(7); if ${JSON.stringify(first)} is meant as the interface, pick one of: ${names}`
-        : 'see pcap-filter(7)',
+    hint:
+      wording.hint ??
+      (needsLive(expression)
+        ? 'vlan, inbound and outbound are compiled as for a capture on the interface, which must be up; see pcap-filter(7)'
+        : guessed
+          ? `see pcap-filter(7); if ${JSON.stringify(first)} is meant as the interface, pick one of: ${names}`
+          : 'see pcap-filter(7)'),
   });
 }
 
@@ -146,27 +166,31 @@ function compileOrSay(expression: string, guessed: boolean, target: FilterTarget
 /**
  * Compiles an expression for interfaces.
  * @param guessed the first word could have been meant as an interface
+ * @param wording of errors; as for an expression that was typed unless given
  * @throws RxError RXS_FILTER with libpcap's words, RXS_NO_IFACE, RXS_NO_LIBPCAP
  */
 export function kernelFilter(
   expression: string,
   guessed: boolean,
   interfaces: readonly string[],
+  wording: Wording = TYPED,
 ): KernelFilter {
   const links = interfaces.map((name) => linkTypeOf(name));
   const [link] = links;
   if (link === undefined || links.some((other) => other !== link)) {
     throw new RxError('RXS_FILTER', {
-      doing: 'compiling the filter expression',
+      doing: wording.doing,
       subject: JSON.stringify(expression),
       why: `no link type that filters can be compiled for: ${interfaces.join(', ')}`,
-      hint: 'filters are for Ethernet and loopback, and for interfaces whose packets begin with the IP header (tun, wireguard, ppp, ip tunnels)',
+      hint:
+        wording.hint ??
+        'filters are for Ethernet and loopback, and for interfaces whose packets begin with the IP header (tun, wireguard, ppp, ip tunnels)',
     });
   }
   const target: FilterTarget = { link, device: interfaces[0], live: needsLive(expression) };
   const compiled = compileOrSay(expression, guessed, target);
   if (!compiled.ok) {
-    return refuse(expression, guessed, compiled.error, (text) =>
+    return refuse(expression, guessed, compiled.error, wording, (text) =>
       compileFilter(text, { ...target, live: false }),
     );
   }

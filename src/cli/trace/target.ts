@@ -4,13 +4,13 @@ import { type EbpfOptions, canCompare } from '../../method/ebpf/session.js';
 import { driverHabits } from '../../nic/driver-habits.js';
 import type { Nic, NicIrq } from '../../nic/nic.js';
 import { below } from '../../nic/upper.js';
-import { runInThreads } from '../../nic/irq-threads.js';
+import { forcedThreads, runInThreads } from '../../nic/irq-threads.js';
 import { defaultRouteInterface, irqsOfQueue, nicsOfIrq, resolveNic } from '../../nic/resolve.js';
 import type { Listened, WantedIrq } from '../../record/source.js';
 import { interfaceFacts } from '../../sys/interfaces.js';
 import { possibleCpuCount } from '../../sys/cpus.js';
 import { type StageName, stageIndex } from '../../stages.js';
-import { kernelFilter, noInterface } from './expression.js';
+import { kernelFilter, noInterface, shareOf } from './expression.js';
 import type { TraceOptions } from './options.js';
 
 /** The interfaces of a trace and what the method must know. */
@@ -136,16 +136,14 @@ export function retarget({ nics: before, ebpf }: Target, nics: readonly Nic[]): 
 /** Resolves a trace's target and compiles its filter expression. Errors: those of both. */
 export function resolveTarget(options: TraceOptions): Target {
   const { target, share } = resolveInterfaces(options);
-  const { guessed } = options;
-  const parts = [share, options.expression].filter((part) => part !== undefined);
-  if (parts.length === 0) return target;
-  const expression = parts.length === 1 ? parts.join() : parts.map((part) => `(${part})`).join(' and ');
-  const filter = kernelFilter(
-    expression,
-    guessed,
-    target.nics.map(({ name }) => name),
-  );
-  return { ...target, ebpf: { ...target.ebpf, filter } };
+  const { expression, guessed } = options;
+  const names = target.nics.map(({ name }) => name);
+  const typed = expression === undefined ? undefined : kernelFilter(expression, guessed, names);
+  if (share === undefined) return { ...target, ebpf: { ...target.ebpf, filter: typed } };
+  // What was typed is in order: an error now is about the share, in words of its own.
+  const wording = shareOf(share.of, names);
+  const both = expression === undefined ? share.expression : `(${share.expression}) and (${expression})`;
+  return { ...target, ebpf: { ...target.ebpf, filter: kernelFilter(both, false, names, wording) } };
 }
 
 /** @throws RxError RXS_NO_DEFAULT_ROUTE, or RXS_NO_IFACE where a word could have been meant as the interface */
@@ -164,7 +162,8 @@ function routeInterface({ expression, guessed }: TraceOptions): string {
 /** The interfaces and interrupts. Errors: RXS_NO_IFACE, RXS_NO_DEFAULT_ROUTE, RXS_NO_IRQ, RXS_IRQ_NOT_NIC, RXS_NO_QUEUE, RXS_NO_CPU. */
 function resolveInterfaces(options: TraceOptions): {
   readonly target: Target;
-  readonly share?: string | undefined;
+  /** The interface that was asked for, and what of the packets is its. */
+  readonly share?: { readonly of: string; readonly expression: string } | undefined;
 } {
   checkCpus(options.cpus);
   const common = {
@@ -205,6 +204,7 @@ function resolveInterfaces(options: TraceOptions): {
       irqOnly: true,
       oneQueue: nics.every(oneQueueEach),
       irqThreads: runInThreads(owners.map(({ irq }) => irq.irq)),
+      pages: !options.interrupts,
       queue: options.queue,
     };
     return { target: { nics, ebpf } };
@@ -226,6 +226,8 @@ function resolveInterfaces(options: TraceOptions): {
     all: receivingIrqs(nic),
     ofQueue: queue === undefined ? [] : irqsOfQueue(nic, queue).filter(receives),
   }));
+  // A device that is down gets its interrupts when it comes up.
+  const mayHaveIrqs = nics.some((nic) => nic.bus !== undefined && interfaceFacts(nic.name)?.up === false);
   const ebpf = {
     ...common,
     // Several: told by their interrupts.
@@ -233,11 +235,15 @@ function resolveInterfaces(options: TraceOptions): {
     irqs: served.flatMap(({ nic, all, ofQueue }) => wanted(nic, ofQueue.length > 0 ? ofQueue : all)),
     irqOnly: nics.length > 1 || served.some(({ ofQueue }) => ofQueue.length > 0),
     oneQueue: nics.every(oneQueueEach),
-    irqThreads: runInThreads(served.flatMap(({ all }) => all.map(({ irq }) => irq))),
-    // A device that is down gets its interrupts when it comes up.
-    mayHaveIrqs: nics.some((nic) => nic.bus !== undefined && interfaceFacts(nic.name)?.up === false),
+    irqThreads:
+      runInThreads(served.flatMap(({ all }) => all.map(({ irq }) => irq))) ||
+      (mayHaveIrqs && forcedThreads()),
+    mayHaveIrqs,
+    pages: !options.interrupts && (mayHaveIrqs || nics.some((nic) => nic.irqs.length > 0)),
     queue,
   };
   if (lower === undefined) return { target: { nics, ebpf } };
-  return { target: { nics, ebpf, on: lower.text }, share: options.interrupts ? undefined : lower.expression };
+  const { expression, text } = lower;
+  const share = options.interrupts || expression === undefined ? undefined : { of: asked.name, expression };
+  return { target: { nics, ebpf, on: text }, share };
 }

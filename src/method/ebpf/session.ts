@@ -47,6 +47,11 @@ export interface EbpfOptions {
   readonly irqThreads?: boolean;
   /** True: it has no interrupts now, but may get some while it is traced. */
   readonly mayHaveIrqs?: boolean;
+  /**
+   * Read headers that lie in page fragments too, as some NICs' drivers leave them; a stack without a NIC keeps them
+   * together. Costs some 50 ms at the start. Filter expressions need it anyway.
+   */
+  readonly pages: boolean;
   readonly queue: number | undefined;
   readonly cpus: readonly number[] | undefined;
   /** Only packets that it lets through; undefined: all. */
@@ -86,6 +91,18 @@ export function canCompare(from: StageName, to: StageName): boolean {
   return COMPARED[from] !== undefined && COMPARED[to] !== undefined;
 }
 
+/** What a session is made of; what must be closed is closed by it. */
+interface Parts {
+  readonly object: BpfObject;
+  readonly rings: Rings;
+  /** The map of wanted interrupts. */
+  readonly filter: Mapping;
+  readonly ringCount: number;
+  readonly chosen: Plan;
+  readonly reasons: ReadonlyMap<number, string>;
+  readonly clock: CrossClock | undefined;
+}
+
 /** A running eBPF session. Errors: RXS_NO_BTF, RXS_NO_HOOK, RXS_BAD_OBJECT, RXS_BPF_LOAD, RXS_BPF_ATTACH. */
 export class EbpfSession implements TraceSource {
   readonly notes: readonly string[] = [];
@@ -111,27 +128,21 @@ export class EbpfSession implements TraceSource {
   private readonly hardware: HardwareStamps | undefined;
   private readonly reasons: ReadonlyMap<number, string>;
 
-  private constructor(
-    object: BpfObject,
-    rings: Rings,
-    ringCount: number,
-    chosen: Plan,
-    reasons: ReadonlyMap<number, string>,
-    clock?: CrossClock,
-  ) {
+  private constructor({ object, rings, filter, ringCount, chosen, reasons, clock }: Parts) {
     this.reasons = reasons;
     this.object = object;
     this.rings = rings;
-    this.filter = mapShared(object.mapFd('irqs'), LIMITS.MAX_IRQS * IRQ_FILTER.SIZE, 0, true);
+    this.filter = filter;
     this.ringCount = ringCount;
     this.plan = chosen;
     this.base = clockNow('mono');
     this.decoder = new Decoder(this.base);
     this.lanes = Array.from({ length: rings.cpus }, (_, cpu) => new Lane(cpu));
     this.hardware = clock === undefined ? undefined : new HardwareStamps(this.base, clock);
-    if (this.hardware !== undefined) {
-      this.decoder.onHardware = (...stamp) => this.hardware?.take(...stamp);
-      this.hardware.onStep = (step) => this.onHardwareStep(step);
+    const { hardware } = this;
+    if (hardware !== undefined) {
+      this.decoder.onHardware = (lane, row, words, at) => hardware.take(lane, row, words, at);
+      hardware.onStep = (step) => this.onHardwareStep(step);
     }
     this.ways = chosen.ways;
     this.counted = new Float64Array(rings.cpus * COUNTERS.length);
@@ -142,17 +153,13 @@ export class EbpfSession implements TraceSource {
     return this.plan.programs;
   }
 
-  /** Kernel ids of the attached programs, for bpftool and for a look at their cost. */
-  programIds(): Map<string, number> {
-    return new Map(this.programs.map((name) => [name, programStats(this.object.programFd(name)).id]));
-  }
-
   /** Loads and attaches. When it returns, events are being recorded. */
   static start(options: EbpfOptions): EbpfSession {
     const { chosen, castHeaders, reasons } = decide(options);
     const { filter } = options;
     const bytes = readObject('rxstamp.bpf.o');
     const object = BpfObject.open(filter ? withFilter(bytes, filter.code) : bytes, 'rxstamp.bpf.o');
+    const opened: { close(): void }[] = [object];
     try {
       const programs = castHeaders ? chosen.programs : probeVariants(chosen.programs, object.programs());
       const cpus = possibleCpus();
@@ -170,44 +177,42 @@ export class EbpfSession implements TraceSource {
       configure(object.rodata(), options, chosen, cpus, chunks);
       object.load();
       const rings = new Rings(object, cpus, ringCount, chunks);
-      const session = new EbpfSession(
+      opened.push(rings);
+      const irqs = mapShared(object.mapFd('irqs'), LIMITS.MAX_IRQS * IRQ_FILTER.SIZE, 0, true);
+      opened.push(irqs);
+      const session = new EbpfSession({
         object,
         rings,
+        filter: irqs,
         ringCount,
-        { ...chosen, programs },
+        chosen: { ...chosen, programs },
         reasons,
-        options.hardware?.clock,
-      );
+        clock: options.hardware?.clock,
+      });
       session.follow(options);
       for (const cpu of options.cpus ?? []) rings.switchCpu(cpu, true);
       for (const program of programs) object.attach(program);
       return session;
     } catch (error) {
-      object.close();
+      for (const one of opened.reverse()) one.close();
       throw error;
     }
   }
 
   /**
    * Listens to these interrupts of this interface from now on and to no others, without a gap for those that stay.
-   * Errors: RXS_NO_IRQ.
+   * Errors: RXS_NO_IRQ for one that cannot be listened to; the others are.
    */
   follow(target: Listened): void {
     this.rings.follow(target.ifindex ?? 0, target.oneQueue);
     const words = new Uint32Array(this.filter.buffer);
-    const wanted = new Set(target.irqs.map(({ irq }) => irq));
+    const all = target.irqs.map(({ irq }) => irq);
+    const wanted = new Set(all.filter((irq) => irq < LIMITS.MAX_IRQS));
     for (const irq of this.listened) {
       if (!wanted.has(irq)) words[(irq * IRQ_FILTER.SIZE + IRQ_FILTER.wanted) / 4] = 0;
     }
     for (const { irq, ifindex, queue } of target.irqs) {
-      if (irq >= LIMITS.MAX_IRQS) {
-        throw new RxError('RXS_NO_IRQ', {
-          doing: 'listening to IRQ',
-          subject: String(irq),
-          why: `numbers from ${LIMITS.MAX_IRQS} on do not fit the filter`,
-          hint: 'trace another queue with --queue, or raise RX_MAX_IRQS in bpf/rxstamp.h and rebuild',
-        });
-      }
+      if (irq >= LIMITS.MAX_IRQS) continue;
       const at = (irq * IRQ_FILTER.SIZE) / 4;
       // A line that several of them share: of any.
       const shared = target.irqs.some((one) => one.irq === irq && one.ifindex !== ifindex);
@@ -216,6 +221,14 @@ export class EbpfSession implements TraceSource {
       words[at + IRQ_FILTER.wanted / 4] = 1;
     }
     this.listened = wanted;
+    const beyond = all.filter((irq) => irq >= LIMITS.MAX_IRQS);
+    if (beyond.length === 0) return;
+    throw new RxError('RXS_NO_IRQ', {
+      doing: 'listening to IRQ',
+      subject: beyond.join(', '),
+      why: `numbers from ${LIMITS.MAX_IRQS} on do not fit the filter`,
+      hint: 'trace another queue with --queue, or raise RX_MAX_IRQS in bpf/rxstamp.h and rebuild',
+    });
   }
 
   drain(): number {
@@ -319,7 +332,7 @@ function decide(options: EbpfOptions): Decision {
       ...options,
       irqThreads: options.irqThreads === true,
       hardware: options.hardware?.way,
-      hasIrqs: options.irqs.length > 0,
+      hasIrqs: hasIrqs(options),
     };
     const hasPreemptCount = door.hasVariable('pcpu_hot') || door.hasVariable('__preempt_count');
     const chosen = plan(request, hookProbe(door), hasPreemptCount);
@@ -341,7 +354,7 @@ function decide(options: EbpfOptions): Decision {
 
 function checkTracked(cpus: number): void {
   if (cpus <= LIMITS.MOST_TRACKED_CPUS) return;
-  throw new RxError('RXS_NO_CPU', {
+  throw new RxError('RXS_USAGE', {
     doing: 'following packets beyond the driver stage on',
     subject: `${cpus} CPUs`,
     why: `a packet's number has room for ${LIMITS.MOST_TRACKED_CPUS}`,
@@ -373,8 +386,7 @@ function configure(rodata: DataView, options: EbpfOptions, chosen: Plan, cpus: n
   set(CONFIG.startHooked, chosen.startHooked);
   set(CONFIG.irqThreads, chosen.threadsHooked);
   setFilter(rodata, options.filter);
-  // Without interrupts there is no NIC, and packets come from a stack that keeps headers together.
-  const pages = options.irqs.length > 0 || options.filter !== undefined ? pageVariables() : undefined;
+  const pages = options.pages || options.filter !== undefined ? pageVariables() : undefined;
   rodata.setBigUint64(CONFIG.vmemmapBase, pages?.vmemmapBase ?? 0n, true);
   rodata.setBigUint64(CONFIG.pageOffsetBase, pages?.pageOffsetBase ?? 0n, true);
   set(CONFIG.interrupts, options.interrupts);

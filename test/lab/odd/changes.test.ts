@@ -15,6 +15,7 @@ describe('an igb that changes while it is traced', () => {
   const guest = new Guest({ kernel: '6.12', nic: 'igb,queues=2', cpus: 2 });
   const irqsOfPhase: number[][] = [];
   let traced: Traced;
+  let begunDown: Traced;
 
   beforeAll(async () => {
     await guest.boot();
@@ -55,6 +56,12 @@ describe('an igb that changes while it is traced', () => {
     irqsOfPhase.push(await receiveIrqs(guest, 'lan0'));
     await trace.send(phaseFrames(phase++, COUNT));
     traced = await trace.end();
+    await sh(guest, 'ip link set lan0 down; sleep 0.3');
+    const second = await GuestTrace.start(guest, 'lan0');
+    await sh(guest, `ip link set lan0 up; ${carrier.replaceAll('eth0', 'lan0')}; sleep 1.5`);
+    irqsOfPhase.push(await receiveIrqs(guest, 'lan0'));
+    await second.send(phaseFrames(phase++, COUNT));
+    begunDown = await second.end();
   });
   afterAll(() => guest.close());
 
@@ -96,6 +103,19 @@ describe('an igb that changes while it is traced', () => {
     ])
       expect(kinds).toContain(kind);
     for (const { text } of traced.notes) expect(traced.stderr).toContain(`note: ${text}\n`);
+  });
+
+  it('stamps the interrupts of an interface that was down when the trace began', () => {
+    const packets = begunDown.phase(9);
+    expect({ code: begunDown.code, packets: packets.length }).toEqual({ code: 0, packets: COUNT });
+    expect(
+      begunDown.lines.meta.ways.filter(({ stage, hook }) => stage === 'entry' && hook === undefined),
+    ).toEqual([]);
+    expect(outOfOrder(packets)).toEqual([]);
+    expect(packets.filter(({ irq, queue }) => irq !== irqsOfPhase[9]?.[queue ?? -1])).toEqual([]);
+    const caused = packets.filter(({ how }) => how === 'own-irq' || how === 'batch');
+    expect(caused.length).toBeGreaterThan(COUNT / 2);
+    expect(caused.filter(({ stages }) => stages.entry === undefined)).toEqual([]);
   });
 
   it('polls where the interrupts were sent', () => {
