@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { known, unknown } from '../../base/answer.js';
 import type { Nic } from '../../nic/nic.js';
 import { kernelFiles } from '../../sys/files.js';
-import { askFacts } from './facts.js';
+import { askFacts, renewing } from './facts.js';
 import { oneQueueEach } from './target.js';
 
 const NIC = {
@@ -38,6 +38,28 @@ describe('what the rules of arrival must know', () => {
   it('is unknown where ethtool cannot be asked', async () => {
     const facts = await askFacts([NIC], nowhere, async () => unknown('ethtool is not installed'));
     expect(facts.irqs.get(38)?.moderationNs).toBeUndefined();
+  });
+});
+
+describe('facts of interfaces that change', () => {
+  const irqs = (irq: number) => new Map([[irq, { irq } as never]]);
+
+  it('are unknown until they are asked again, and a late answer does not replace a newer one', async () => {
+    const answers: ((irq: number) => void)[] = [];
+    const facts = { irqs: irqs(1), lines: 1 };
+    const renew = renewing(
+      facts,
+      () =>
+        new Promise((resolve) => answers.push((irq) => resolve({ irqs: irqs(irq), lines: 9, wakeNs: 0 }))),
+    );
+    renew([NIC, NIC]);
+    expect([facts.irqs.size, facts.lines]).toEqual([0, 2]);
+    renew([NIC]);
+    answers[1]?.(3);
+    await Promise.resolve();
+    answers[0]?.(2);
+    await Promise.resolve();
+    expect([[...facts.irqs.keys()], facts.lines]).toEqual([[3], 1]);
   });
 });
 

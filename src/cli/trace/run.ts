@@ -1,6 +1,5 @@
 /** `rxstamp trace`: start, drain until told to stop, sum up. */
 import { EXIT } from '../../base/errors.js';
-import type { Nic } from '../../nic/nic.js';
 import { type ArrivalFacts, PacketCursor } from '../../packet/arrival.js';
 import { IN_FLIGHT_NS, Joiner } from '../../packet/join.js';
 import { Selection } from '../../packet/selection.js';
@@ -18,7 +17,7 @@ import { Output } from '../../sys/output.js';
 import { version } from '../../sys/package.js';
 import { stageIndex } from '../../stages.js';
 import { checkPrivileges, checkProcesses, checkStamped, checkTold } from './check.js';
-import { askFacts } from './facts.js';
+import { askFacts, renewing } from './facts.js';
 import { MOST_NOTES, clockSetText, openHardware } from './hardware.js';
 import { type TraceOptions, readOptions } from './options.js';
 import { ShownClock } from './shown-clock.js';
@@ -53,13 +52,8 @@ export async function runTrace(
       }
       const has = (program: string): boolean => session.programs.includes(program);
       const facts = { ...(await asked), tied: has('napi_prep'), starts: has('napi_poll_start') };
-      const irqs = new Map(facts.irqs);
-      const trace = new Trace(options, target, session, { ...facts, irqs });
-      const nics = (now: readonly Nic[]): void => {
-        // Nothing is certain on the old ground; what is not known meanwhile counts as unknown.
-        irqs.clear();
-        void askFacts(now).then((fresh) => fresh.irqs.forEach((value, irq) => irqs.set(irq, value)));
-      };
+      const trace = new Trace(options, target, session, facts);
+      const nics = renewing(facts);
       const follow: Followed['follow'] = (to) => session.follow(to);
       const watcher = new Watcher(target, { follow, nics, tell: (change) => trace.tell(change) });
       trace.onTurn = () => watcher.turn(performance.now());
@@ -224,9 +218,9 @@ class Trace {
     this.output.flush();
     // Formats without a place for it: what was lost must be seen all the same.
     if (this.options.format === 'times' || this.options.format === 'csv') {
-      process.stderr.write(
-        `${[this.summary.text(this.ledger), ...this.summary.lossLines(this.ledger)].join('\n')}\n`,
-      );
+      const { summary, ledger } = this;
+      const lines = [summary.text(ledger), ...summary.detailLines(), ...summary.lossLines(ledger)];
+      process.stderr.write(`${lines.join('\n')}\n`);
     }
   }
 }

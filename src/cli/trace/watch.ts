@@ -74,12 +74,16 @@ export class Watcher {
     const names = found.interfaces.map((seen) => seen?.name).filter((name) => name !== undefined);
     try {
       const nics = names.map((name) => resolveNic(name, this.files));
-      this.followed.follow(retarget(this.target, nics));
       this.followed.nics(nics);
+      this.followed.follow(retarget(this.target, nics));
       return true;
     } catch (error) {
-      if (error instanceof RxError && error.code === 'RXS_NO_IFACE') return false;
-      throw error;
+      if (!(error instanceof RxError)) throw error;
+      if (error.code === 'RXS_NO_IFACE') return false;
+      if (error.code !== 'RXS_NO_IRQ') throw error;
+      // What was traced until now must not be lost for it.
+      this.followed.tell({ what: 'irqs', text: `the trace goes on without: ${error.message}` });
+      return true;
     }
   }
 
