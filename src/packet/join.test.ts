@@ -156,6 +156,7 @@ describe('a later stage', () => {
     source.drainedTo = 5 * MS;
     expect(leave(joiner)).toEqual([]);
     expect(joiner.unmatchedStages).toBe(1);
+    expect(source.losses).toEqual([{ cause: 'stage_unmatched', cpu: 0, count: 1, from: 2 * MS, to: 2 * MS }]);
   });
 
   it('finds its packet by its place modulo 2^27, and not another one that had the place before', () => {

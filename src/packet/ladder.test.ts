@@ -38,6 +38,9 @@ describe('a datagram', () => {
     expect(leave(52)).toMatchObject([{ fate: 'queued' }]);
     source.tell('read', { time: 60 * MS, ...BY });
     expect(joiner.late).toBe(1);
+    // An skb that is being sent, at the same address.
+    source.tell('consumed', { time: 61 * MS, entered: false });
+    expect(joiner.late).toBe(1);
   });
 
   it('is dropped with the kernel’s reason; freed without one after it was queued, its socket went', () => {

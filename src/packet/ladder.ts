@@ -21,11 +21,16 @@ const CLOSING = new Set([undefined, 'NOT_SPECIFIED', 'QUEUE_PURGE', 'SOCKET_CLOS
 
 const SWEEP_NS = 1_000_000_000;
 
+/** True for the end of an skb that never came in, at the address of a packet that was freed unseen. */
+function isStranger({ what, entered }: LaterRecord): boolean {
+  return !entered && (what === LATER.drop || what === LATER.consumed || what === LATER.released);
+}
+
 /** The later stages of all packets that have not left. */
 export class Ladder {
   /** Records of packets that had left already. */
   late = 0;
-  /** Records whose packet was never seen. */
+  /** Records whose packet was never seen; each is a loss. */
   unmatched = 0;
   private readonly source: RecordSource;
   private coming: LaterRecord[] = [];
@@ -60,7 +65,11 @@ export class Ladder {
       if (this.add(record)) continue;
       // Rings are read one after the other, and a record is published after its stamp: it may still come.
       if (!final && record.time > now - 2 * IN_FLIGHT_NS) this.coming.push(record);
-      else this.unmatched++;
+      else if (!isStranger(record)) {
+        this.unmatched++;
+        const { cpu, time } = record;
+        this.source.onLoss({ cause: 'stage_unmatched', cpu, count: 1, from: time, to: time });
+      }
     }
     const complete = final ? Number.POSITIVE_INFINITY : now - IN_FLIGHT_NS;
     const ready = this.ordered.filter((record) => record.time <= complete);
@@ -72,6 +81,7 @@ export class Ladder {
     this.swept = now;
     this.carriers.sweep();
     this.reassembly.sweep(now);
+    this.streams.sweep(now, (id) => this.carriers.visit(id, () => {}));
   }
 
   /** Returns false when the record's packet has not been read yet. */
@@ -85,7 +95,7 @@ export class Ladder {
     const row = lane.rowAt(record.sequence);
     if (row === Lane.COMING) return false;
     if (row === Lane.LEFT) {
-      if (record.what !== LATER.evicted) this.late++;
+      this.noteLate(record);
       // It may carry packets that have not left.
       for (const id of this.carriers.of(lane.idAt(record.sequence))) {
         this.carriers.visit(id, (other, its) => this.about(record, other, its));
@@ -95,10 +105,15 @@ export class Ladder {
     // Another packet, whose place is the same modulo 2^27: this one's left long ago.
     const address = lane.packets.skb[row] as number;
     if (record.check !== 0 && Math.floor(address / 64) >>> 0 !== record.check) {
-      this.late++;
+      this.noteLate(record);
       return true;
     }
     return this.about(record, lane, row);
+  }
+
+  /** Counts a record whose packet has left. */
+  private noteLate(record: LaterRecord): void {
+    if (record.what !== LATER.evicted && !isStranger(record)) this.late++;
   }
 
   private about(record: LaterRecord, lane: Lane, row: number): boolean {
@@ -289,7 +304,7 @@ export class Ladder {
       return;
     }
     const id = (this.source.lanes[record.origin] as Lane).idAt(record.sequence);
-    if (record.what === LATER.tcpSocket) this.queueSegment(record.sock, id);
+    if (record.what === LATER.tcpSocket) this.queueSegment(record, id);
     else if (record.what === LATER.stamp) this.carriers.visit(id, (lane, row) => this.reassembled(lane, row));
     else this.carriers.visit(id, (lane, row) => this.freed(lane, row, record));
   }
@@ -322,11 +337,12 @@ export class Ladder {
     }
   }
 
-  private queueSegment(sock: number, id: number): void {
+  private queueSegment(record: LaterRecord, id: number): void {
+    const { sock, time } = record;
     this.carriers.visit(id, (lane, row) => {
       const { payload, sequence } = this.headers.read(lane, row);
-      if (payload > 0) this.streams.queue(sock, id, (sequence + payload) >>> 0);
+      if (payload > 0) this.streams.queue(sock, id, (sequence + payload) >>> 0, time);
     });
-    for (const other of this.carriers.of(id)) this.queueSegment(sock, other);
+    for (const other of this.carriers.of(id)) this.queueSegment(record, other);
   }
 }

@@ -1,11 +1,12 @@
 /** The ledger of what was lost: by cause and CPU, with the time span in which it was noticed. */
 
-/** Causes of loss. `unmatched` packets are reported with their own stamps; only their interrupt is not known. */
+/** Causes of loss, and what is missing then. */
 export const LOSS_CAUSES = {
   ring_full: 'the reader was too slow: the packet is missing from the output',
   stage_ring_full: 'the reader was too slow: a later stage of a packet is missing',
   stage_recursion:
     'a hook ran inside another one on the same CPU: a later stage of a packet, or the poll of some, is missing from the output',
+  stage_unmatched: 'a later stage names a packet that was never read: it is missing from that packet',
   untracked: 'too many packets or sockets were on their way: a packet was not followed to its end',
   irq_ring_full: 'the reader was too slow: an interrupt, or the poll of some packets, is missing',
   recursion: 'a hook ran inside another one on the same CPU: the packet is missing from the output',

@@ -79,9 +79,9 @@ export class Summary {
   outOfOrder = 0;
   /** Packets whose interrupt is a guess between several pending ones. */
   ambiguous = 0;
-  /** Later stages that found no packet: of packets before the trace began, or that a filter stopped. */
+  /** Later stages whose packet was never read; they are in the ledger too, as `stage_unmatched`. */
   unmatchedStages = 0;
-  /** Later stages that came when their packet had been shown already: its reader took longer than it was waited for. */
+  /** Later stages that came when their packet had been shown already: mostly of a reader that took longer than `--wait`. */
   lateStages = 0;
   /** Packets that were seen but not shown, by why; undefined without a filter. */
   stopped: Stopped | undefined;
