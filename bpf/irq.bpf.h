@@ -16,10 +16,8 @@ static __always_inline struct rx_irq_filter *wanted_irq(u32 irq)
 /* The stamp of every interrupt, timers and IPIs too: nothing is known yet but the time. Later than
  * the CPU's entry through the IDT (which nothing can hook), earlier than tick and RCU work on an
  * idle CPU. */
-SEC("fentry/irq_enter_rcu")
-int BPF_PROG(irq_enter)
+static __always_inline int entered_irq(u64 now)
 {
-	u64 now = bpf_ktime_get_ns();
 	u32 id;
 	struct rx_cpu *cpu = this_cpu(&id);
 
@@ -28,6 +26,12 @@ int BPF_PROG(irq_enter)
 	cpu->enter = now;
 	cpu->active = 0; /* whatever interrupt was current has ended: hard IRQs do not nest */
 	return 0;
+}
+
+SEC("fentry/irq_enter_rcu")
+int BPF_PROG(irq_enter)
+{
+	return entered_irq(bpf_ktime_get_ns());
 }
 
 /* One interrupt into its ring. `exit` is 0 where the end of the handler is not asked for. */
@@ -276,10 +280,8 @@ static __always_inline int run_thread(struct rx_thread *thread, u64 isr)
 }
 
 /* Forced: what runs here is the handler that the driver wrote for the hard interrupt. */
-SEC("fentry/irq_forced_thread_fn")
-int BPF_PROG(irq_thread_forced)
+static __always_inline int forced_thread(u64 now)
 {
-	u64 now = bpf_ktime_get_ns();
 	struct rx_thread *thread = this_thread();
 
 	if (!thread)
@@ -288,10 +290,15 @@ int BPF_PROG(irq_thread_forced)
 	return run_thread(thread, now);
 }
 
+SEC("fentry/irq_forced_thread_fn")
+int BPF_PROG(irq_thread_forced)
+{
+	return forced_thread(bpf_ktime_get_ns());
+}
+
 /* The driver's own second half; its first one ran in the hard interrupt. Some kernels (7.3) also
  * come here from the function above. */
-SEC("fentry/irq_thread_fn")
-int BPF_PROG(irq_thread_own)
+static __always_inline int own_thread(void)
 {
 	struct rx_thread *thread = this_thread();
 
@@ -302,6 +309,12 @@ int BPF_PROG(irq_thread_own)
 		return 0;
 	}
 	return run_thread(thread, 0);
+}
+
+SEC("fentry/irq_thread_fn")
+int BPF_PROG(irq_thread_own)
+{
+	return own_thread();
 }
 
 /* What the program that schedules a NAPI instance runs for: the hard interrupt of this CPU, or the
@@ -324,10 +337,8 @@ static __always_inline struct rx_cause *served(struct rx_cpu *cpu)
 /* The handler schedules a NAPI instance: from here the interrupt belongs to it. Also when it was
  * scheduled already (napi_schedule_prep then returns false and sets NAPIF_STATE_MISSED): the next
  * poll is then this interrupt's. */
-SEC("fentry/napi_schedule_prep")
-int BPF_PROG(napi_prep, struct napi_struct *napi)
+static __always_inline int prepared(u64 now, struct napi_struct *napi, enum fetch how)
 {
-	u64 now = bpf_ktime_get_ns();
 	u32 id;
 	struct rx_cpu *cpu = this_cpu(&id);
 
@@ -337,11 +348,13 @@ int BPF_PROG(napi_prep, struct napi_struct *napi)
 
 	if (!cause)
 		return 0;
-	struct rx_napi *slot = napi_slot(cpu, napi->napi_id);
+	struct rx_napi *slot =
+	    napi_slot(cpu, how == FETCH_CAST ? napi->napi_id : BPF_CORE_READ(napi, napi_id));
 
 	if (!slot)
 		return 0;
-	u32 scheduled = napi->state & 1; /* NAPIF_STATE_SCHED */
+	/* NAPIF_STATE_SCHED */
+	u32 scheduled = (how == FETCH_CAST ? napi->state : BPF_CORE_READ(napi, state)) & 1;
 
 	cpu->scheduled = slot->napi_id;
 	slot->irq = cause->irq;
@@ -366,6 +379,12 @@ int BPF_PROG(napi_prep, struct napi_struct *napi)
 	barrier();
 	*(volatile u32 *)&slot->cause.flags = RX_CAUSE_VALID | (scheduled ? RX_CAUSE_MISSED : 0);
 	return 0;
+}
+
+SEC("fentry/napi_schedule_prep")
+int BPF_PROG(napi_prep, struct napi_struct *napi)
+{
+	return prepared(bpf_ktime_get_ns(), napi, FETCH_CAST);
 }
 
 #define NET_RX_SOFTIRQ 3

@@ -4,8 +4,8 @@
  * that a command needs.
  *
  * House rules: the first thing a program does is read the clock; what is left out is decided after.
- * Only fentry and tp_btf programs: kprobe and perf-attached tracepoint programs share one busy flag
- * per CPU with every other tool's, and lose hits to it.
+ * Only fentry and tp_btf programs, but for kprobe.bpf.h: kprobe and perf-attached tracepoint
+ * programs share one busy flag per CPU with every other tool's, and lose hits to it.
  */
 #include "lib/kernel.h"
 #include <bpf/bpf_helpers.h>
@@ -22,6 +22,7 @@
 #include "stack.bpf.h"
 #include "socket.bpf.h"
 #include "end.bpf.h"
+#include "kprobe.bpf.h"
 
 char LICENSE[] SEC("license")
 = "Dual MIT/GPL";

@@ -35,6 +35,11 @@ const c = {
   setAutoload: library.func('int bpf_program__set_autoload(void *program, bool on)'),
   programFd: library.func('int bpf_program__fd(void *program)'),
   attach: library.func('void *bpf_program__attach(void *program)'),
+  attachKprobe: library.func(
+    'void *bpf_program__attach_kprobe(void *program, bool atReturn, const char *function)',
+  ),
+  setTarget: library.func('int bpf_program__set_attach_target(void *program, int fd, const char *function)'),
+  linkFd: library.func('int bpf_link__fd(void *link)'),
   destroyLink: library.func('int bpf_link__destroy(void *link)'),
   findMap: library.func('void *bpf_object__find_map_by_name(void *object, const char *name)'),
   setMaxEntries: library.func('int bpf_map__set_max_entries(void *map, uint32_t entries)'),
@@ -177,6 +182,7 @@ export function tryVariable(btfId: number): boolean {
 /** An opened BPF object file. Configure it, then load(), then attach(). */
 export class BpfObject {
   private readonly links: Pointer[] = [];
+  private readonly linkOf = new Map<string, Pointer>();
   private object: Pointer;
   private readonly name: string;
 
@@ -248,8 +254,38 @@ export class BpfObject {
   attach(program: string): void {
     logLines = [];
     const link = c.attach(this.program(program)) as Pointer;
+    this.keep(program, link);
+  }
+
+  /**
+   * Says which kernel function an fentry program is for; modules' functions too, where their BTF is there. Before load().
+   * @returns false where no BTF has the function
+   */
+  target(program: string, kernelFunction: string): boolean {
+    const result = c.setTarget(this.program(program), 0, kernelFunction) as number;
+    logLines = [];
+    return result === 0;
+  }
+
+  /** Attaches a kprobe program to the entry of a function. Error: RXS_BPF_ATTACH. */
+  attachKprobe(program: string, kernelFunction: string): void {
+    logLines = [];
+    this.keep(program, c.attachKprobe(this.program(program), false, kernelFunction) as Pointer);
+  }
+
+  /**
+   * Hits that the kernel dropped before an attached kprobe program was asked (bpf_link_info.perf_event.kprobe.missed);
+   * undefined where it does not say: before 3acf8ace6823 "bpf: Add missed value to kprobe perf link info" (6.7).
+   */
+  linkMisses(program: string): number | undefined {
+    const link = this.linkOf.get(program);
+    return link === undefined ? undefined : readMissed(c.linkFd(link) as number);
+  }
+
+  private keep(program: string, link: Pointer): void {
     if (!link) throw this.failure('RXS_BPF_ATTACH', 'attaching', `${program}: ${takeLog().short}`);
     this.links.push(link);
+    this.linkOf.set(program, link);
   }
 
   /** File descriptor of a program, for its statistics. */
@@ -264,6 +300,7 @@ export class BpfObject {
 
   /** Detaches all programs, the last attached first; events stop, maps stay readable. */
   detach(): void {
+    this.linkOf.clear();
     for (const link of this.links.splice(0).reverse()) c.destroyLink(link);
   }
 
@@ -300,6 +337,19 @@ export class BpfObject {
       cause: log.whole,
     });
   }
+}
+
+/**
+ * struct bpf_link_info of a kprobe's link: missed at 48. What the kernel does not write keeps the mark; a link that is a
+ * mere perf event (before 5.15) is refused.
+ */
+function readMissed(fd: number): number | undefined {
+  const mark = 0xffff_ffff_ffff_ffffn;
+  const info = new DataView(new ArrayBuffer(64));
+  info.setBigUint64(48, mark, true);
+  if (c.infoByFd(fd, new Uint8Array(info.buffer), [info.byteLength]) !== 0) return undefined;
+  const missed = info.getBigUint64(48, true);
+  return missed === mark ? undefined : Number(missed);
 }
 
 /** What the kernel counts for a program. Times only while kernel.bpf_stats_enabled is on. */

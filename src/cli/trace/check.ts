@@ -55,7 +55,7 @@ export function checkTold(
   programs: readonly string[],
 ): void {
   const driver = drivers.find((name) => UNMARKED.includes(name ?? ''));
-  const tied = programs.includes('napi_prep') && !programs.includes('napi_poll_start');
+  const tied = programs.some((name) => name.startsWith('napi_prep')) && !programs.includes('napi_poll_start');
   if (!irqOnly || driver === undefined || !tied) return;
   throw new RxError('RXS_USAGE', {
     doing: 'choosing packets by interrupt or queue of',

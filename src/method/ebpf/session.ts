@@ -23,6 +23,7 @@ import { networkNamespace } from '../../sys/netns.js';
 import { readObject } from '../../sys/package.js';
 import type { CrossClock } from '../../sys/ptp.js';
 import { Decoder } from './decode.js';
+import { FULL, type Flavour, onKprobe } from './flavour.js';
 import { CONFIG, IRQ_FILTER, KIND, LIMITS, LOSS, STAMP } from './layout.gen.js';
 import { type HardwareOptions, HardwareStamps } from './hardware.js';
 import { type Plan, plan } from './plan.js';
@@ -105,7 +106,7 @@ interface Parts {
 
 /** A running eBPF session. Errors: RXS_NO_BTF, RXS_NO_HOOK, RXS_BAD_OBJECT, RXS_BPF_LOAD, RXS_BPF_ATTACH. */
 export class EbpfSession implements TraceSource {
-  readonly notes: readonly string[] = [];
+  notes: readonly string[] = [];
   readonly base: bigint;
   readonly lanes: readonly Lane[];
   readonly ways: readonly StageWay[];
@@ -154,8 +155,8 @@ export class EbpfSession implements TraceSource {
   }
 
   /** Loads and attaches. When it returns, events are being recorded. */
-  static start(options: EbpfOptions): EbpfSession {
-    const { chosen, castHeaders, reasons } = decide(options);
+  static start(options: EbpfOptions, flavour: Flavour = FULL): EbpfSession {
+    const { chosen, castHeaders, reasons } = decide(options, flavour);
     const { filter } = options;
     const bytes = readObject('rxstamp.bpf.o');
     const object = BpfObject.open(filter ? withFilter(bytes, filter.code) : bytes, 'rxstamp.bpf.o');
@@ -192,6 +193,7 @@ export class EbpfSession implements TraceSource {
       session.follow(options);
       for (const cpu of options.cpus ?? []) rings.switchCpu(cpu, true);
       for (const program of programs) object.attach(program);
+      session.notes = flavour.notes(object, session.plan);
       return session;
     } catch (error) {
       for (const one of opened.reverse()) one.close();
@@ -291,6 +293,8 @@ export class EbpfSession implements TraceSource {
       const cause = program.startsWith('packet_') ? 'missed_packet' : 'missed';
       if (count > 0) this.onLoss({ cause, cpu: -1, count, from: 0, to: now });
       this.missed.set(program, missed);
+      const before = onKprobe(program) ? (this.object.linkMisses(program) ?? 0) : 0;
+      if (before > 0) this.onLoss({ cause: 'probe_missed', cpu: -1, count: before, from: 0, to: now });
     }
     this.object.detach();
   }
@@ -313,11 +317,11 @@ function hasIrqs({ irqs, mayHaveIrqs }: EbpfOptions): boolean {
 }
 
 /** What would be loaded for `options` on this machine. Errors: RXS_NO_BTF, RXS_NO_HOOK. */
-export function planFor(options: EbpfOptions): Plan {
-  return decide(options).chosen;
+export function planFor(options: EbpfOptions, flavour: Flavour = FULL): Plan {
+  return decide(options, flavour).chosen;
 }
 
-function decide(options: EbpfOptions): Decision {
+function decide(options: EbpfOptions, flavour: Flavour): Decision {
   const door = hostHooks();
   try {
     if (!door.hasBtf) {
@@ -335,7 +339,8 @@ function decide(options: EbpfOptions): Decision {
       hasIrqs: hasIrqs(options),
     };
     const hasPreemptCount = door.hasVariable('pcpu_hot') || door.hasVariable('__preempt_count');
-    const chosen = plan(request, hookProbe(door), hasPreemptCount);
+    const told = hasPreemptCount && flavour.trustsPreemptCount;
+    const chosen = flavour.finish(plan(request, flavour.probe(hookProbe(door)), told));
     const missing = chosen.ways.find((way) => way.stage === 'driver' && way.hook === undefined);
     if (missing) {
       throw new RxError('RXS_NO_HOOK', {
@@ -378,7 +383,10 @@ function configure(rodata: DataView, options: EbpfOptions, chosen: Plan, cpus: n
   set(CONFIG.irqOnly, options.irqOnly);
   set(CONFIG.cpuOnly, options.cpus !== undefined);
   set(CONFIG.hasIrqs, hasIrqs(options));
-  set(CONFIG.enterHooked, chosen.programs.includes('irq_enter'));
+  set(
+    CONFIG.enterHooked,
+    chosen.programs.some((name) => name.startsWith('irq_enter')),
+  );
   set(CONFIG.entryHooked, chosen.entryHooked);
   set(CONFIG.prepHooked, chosen.prepHooked);
   set(CONFIG.exitHooked, chosen.exitHooked);
