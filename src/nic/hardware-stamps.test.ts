@@ -1,25 +1,38 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Answer, known, unknown } from '../base/answer.js';
+import type { ChangedInterface } from '../sys/changed-interface.js';
 import { HOST } from '../sys/files.js';
 import type { HwtstampConfig } from '../sys/hwtstamp.js';
+import { networkNamespace } from '../sys/netns.js';
 import { savedFiles } from '../sys/saved-files.js';
 import { StateFolder } from '../sys/state-folder.js';
 import { type StampDoor, StampSwitch, stampingOf } from './hardware-stamps.js';
 
+const ETH7: ChangedInterface = { name: 'eth7', ifindex: 9, netns: networkNamespace(), bus: '0000:00:04.0' };
 const OFF: HwtstampConfig = { flags: 0, txType: 1, rxFilter: 0 };
 const PTP2 = 12;
 
 /** A NIC that knows PTPv2 only; `refuses` is what it answers to a change. */
 function fakeNic(start: HwtstampConfig = OFF) {
-  const state = { config: start, refuses: undefined as string | undefined, writes: 0, tells: true };
+  const state = {
+    config: start,
+    refuses: undefined as string | undefined,
+    writes: 0,
+    tells: true,
+    interfaces: [ETH7],
+  };
+  const gone = (iface: string): boolean => !state.interfaces.some(({ name }) => name === iface);
   const door: StampDoor = {
+    interfaces: () => state.interfaces,
     info: () => known({ receives: true, phc: 0, filters: 2 ** 0 + 2 ** 4 + 2 ** PTP2 }),
-    read: (): Answer<HwtstampConfig> => (state.tells ? known(state.config) : unknown('it does not tell')),
-    write: (_, config) => {
+    read: (iface): Answer<HwtstampConfig> =>
+      gone(iface) ? unknown('ENODEV') : state.tells ? known(state.config) : unknown('it does not tell'),
+    write: (iface, config) => {
       state.writes++;
+      if (gone(iface)) return unknown('ENODEV');
       if (state.refuses !== undefined) return unknown(state.refuses);
       state.config = config;
       return known(config);
@@ -33,7 +46,10 @@ const NOBODY = savedFiles('/proc/self/status = CapEff:\t000001ffffffffff\n');
 
 describe('receive timestamps of a NIC', () => {
   let root: string;
-  beforeEach(() => (root = mkdtempSync(join(tmpdir(), 'rxstamp-'))));
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'rxstamp-'));
+    lines.length = 0;
+  });
   afterEach(() => rmSync(root, { recursive: true }));
 
   const folder = (): StateFolder => new StateFolder('hw-timestamps', root);
@@ -137,6 +153,97 @@ describe('receive timestamps of a NIC', () => {
     expect(told()).toEqual([]);
   });
 
+  it.each(['by the run itself', 'by the next run'])('are put back under a new name, %s', async (who) => {
+    const nic = fakeNic();
+    const undo = await turnOn(nic, NOBODY);
+    told();
+    nic.state.interfaces = [
+      { ...ETH7, name: 'lan0' },
+      { ...ETH7, name: 'eth7', ifindex: 10, bus: '0000:00:05.0' },
+    ];
+    const next = new StampSwitch(nic.door, folder(), NOBODY);
+    expect(next.leftovers().map(({ iface }) => iface)).toEqual(['lan0']);
+    if (who === 'by the run itself') undo();
+    else await next.recover(tell);
+    expect(nic.state.config).toEqual(OFF);
+    expect(told()[0]).toMatch(/^lan0: receive timestamps put back from ptpv2-event to none/);
+    expect(folder().names()).toEqual([]);
+  });
+
+  it('stay noted until they could be put back', async () => {
+    const nic = fakeNic();
+    const undo = await turnOn(nic, NOBODY);
+    told();
+    nic.state.refuses = 'EBUSY';
+    undo();
+    const words = 'eth7: receive timestamps cannot be put back to none now: ';
+    expect(told()).toEqual([`${words}EBUSY; the next trace tries again`]);
+    nic.state.tells = false;
+    await new StampSwitch(nic.door, folder(), NOBODY).recover(tell);
+    expect(told()).toEqual([`${words}it does not tell; the next trace tries again`]);
+    nic.state.tells = true;
+    await turnOn(nic, NOBODY);
+    expect(told()).toEqual([
+      'eth7: receive timestamps are on already (PTPv2 event frames, left by a run of rxstamp that was killed): nothing changed',
+    ]);
+    nic.state.refuses = undefined;
+    await new StampSwitch(nic.door, folder(), NOBODY).recover(tell);
+    expect(nic.state.config).toEqual(OFF);
+    expect(folder().names()).toEqual([]);
+  });
+
+  it.each([
+    ['another device has its number', [{ ...ETH7, bus: '0000:00:05.0' }]],
+    ['nothing has', []],
+  ])('are forgotten when the interface is gone: %s', async (_, interfaces) => {
+    const nic = fakeNic();
+    const undo = await turnOn(nic, NOBODY);
+    const { writes } = nic.state;
+    nic.state.interfaces = interfaces;
+    told();
+    undo();
+    expect([told(), folder().names(), nic.state.writes]).toEqual([[], [], writes]);
+  });
+
+  it('that a strange note is about are an error that names it; the others are put back all the same', async () => {
+    const nic = fakeNic();
+    await turnOn(nic, NOBODY);
+    for (const name of ['eth7-1.json', `${ETH7.netns}-77.json`]) {
+      writeFileSync(join(folder().path, name), '{}');
+      const next = new StampSwitch(nic.door, folder(), NOBODY);
+      await expect(next.recover(tell)).rejects.toMatchObject({
+        code: 'RXS_STATE',
+        message: expect.stringContaining(name) as string,
+      });
+      expect(nic.state.config).toEqual(OFF);
+      await expect(turnOn(nic, HOST)).rejects.toMatchObject({ code: 'RXS_STATE' });
+      expect([nic.state.config, folder().names()]).toEqual([OFF, [name]]);
+      rmSync(join(folder().path, name));
+    }
+    // Of another network namespace: not ours to judge.
+    writeFileSync(join(folder().path, '5-9.json'), '{}');
+    await new StampSwitch(nic.door, folder(), NOBODY).recover(tell);
+  });
+
+  it('are put back at once when they cannot be noted as they are', async () => {
+    const nic = fakeNic();
+    const stamping = stampingOf('eth7', nic.door);
+    if (!stamping.known) throw new Error(stamping.why);
+    const full = folder();
+    const write = full.write.bind(full);
+    let notes = 0;
+    full.write = (name, text) => {
+      if (text !== undefined && ++notes === 2) throw new Error('ENOSPC');
+      write(name, text);
+    };
+    const made = new StampSwitch(nic.door, full).turnOn('eth7', stamping.value, tell);
+    await expect(made).rejects.toThrow('ENOSPC');
+    expect([notes, nic.state.config, full.names()]).toEqual([2, OFF, []]);
+    expect(told()).toEqual([
+      'eth7: receive timestamps put back from ptpv2-event to none (it could not be noted)',
+    ]);
+  });
+
   it('need nothing when the run was killed before it had changed them', async () => {
     const nic = fakeNic();
     await turnOn(nic, NOBODY);
@@ -178,6 +285,7 @@ describe('receive timestamps of a NIC', () => {
 
 describe('what a NIC can stamp', () => {
   const door = (info: ReturnType<StampDoor['info']>): StampDoor => ({
+    interfaces: () => [],
     info: () => info,
     read: () => known(OFF),
     write: () => unknown('not asked'),

@@ -5,6 +5,13 @@
 import { type Answer, unknown } from '../base/answer.js';
 import { RxError } from '../base/errors.js';
 import { effectiveCapabilities } from '../sys/caps.js';
+import {
+  type ChangedInterface,
+  interfacesHere,
+  ofStateFile,
+  sameInterface,
+  stateFile,
+} from '../sys/changed-interface.js';
 import { HOST, type KernelFiles } from '../sys/files.js';
 import {
   type HwtstampConfig,
@@ -20,19 +27,25 @@ import { FILTER_NONE, covers, filterFrames, filterName, widestFilter } from './r
 
 /** The NICs' settings, or a fake of them in tests. */
 export interface StampDoor {
+  /** The interfaces of this network namespace as they are now. */
+  interfaces(): readonly ChangedInterface[];
   info(iface: string): Answer<TimestampInfo>;
   read(iface: string): Answer<HwtstampConfig>;
   write(iface: string, config: HwtstampConfig): Answer<HwtstampConfig>;
 }
 
 /** The NICs of this machine. */
-export const HOST_STAMPS: StampDoor = { info: timestampInfo, read: readHwtstamp, write: writeHwtstamp };
+const HOST_STAMPS: StampDoor = {
+  interfaces: () => interfacesHere(),
+  info: timestampInfo,
+  read: readHwtstamp,
+  write: writeHwtstamp,
+};
 
 /** What was changed, as it is kept until it is changed back. */
 interface Change {
-  readonly iface: string;
-  /** Network namespace of `iface`. */
-  readonly netns: number;
+  readonly version: 1;
+  readonly interface: ChangedInterface;
   readonly owner: ProcessId;
   readonly before: HwtstampConfig;
   readonly set: HwtstampConfig;
@@ -45,10 +58,18 @@ const same = (a: HwtstampConfig, b: HwtstampConfig): boolean =>
 function parseChange(text: string): Change | undefined {
   try {
     const change: Partial<Change> | null = JSON.parse(text);
-    return change?.iface && change.owner && change.before && change.set ? (change as Change) : undefined;
+    const whole = change?.interface && change.owner && change.before && change.set;
+    return change?.version === 1 && whole ? (change as Change) : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** A change with its file, and what its interface is called now; undefined: it is gone. */
+interface Noted {
+  readonly file: string;
+  readonly change: Change;
+  readonly name: string | undefined;
 }
 
 /** Which frames a NIC can stamp, and does. */
@@ -88,63 +109,91 @@ export class StampSwitch {
     this.files = files;
   }
 
-  private changes(): { readonly file: string; readonly change: Change }[] {
-    const netns = networkNamespace();
-    return this.folder.names().flatMap((file) => {
-      const text = this.folder.read(file);
-      if (text === undefined) return [];
-      const change = parseChange(text);
-      return change?.netns === netns ? [{ file, change }] : [];
+  /** What is noted for this network namespace. @throws RxError RXS_STATE where a note cannot be read */
+  private changes(): readonly Noted[] {
+    const { readable, strange } = this.notes();
+    const [file] = strange;
+    if (file === undefined) return readable;
+    throw new RxError('RXS_STATE', {
+      doing: 'reading what was changed,',
+      subject: `${this.folder.path}/${file}`,
+      why: 'it is not a file of this version of rxstamp',
+      hint: 'look at it, put the NIC back with hwstamp_ctl, and remove it',
     });
+  }
+
+  private notes(): { readonly readable: readonly Noted[]; readonly strange: readonly string[] } {
+    const readable: Noted[] = [];
+    const strange: string[] = [];
+    const names = this.folder.names();
+    const netns = names.length > 0 ? networkNamespace() : 0;
+    for (const file of names) {
+      if ((ofStateFile(file)?.netns ?? netns) !== netns) continue;
+      const text = this.folder.read(file);
+      if (text === undefined) continue;
+      const change = parseChange(text);
+      if (change === undefined) strange.push(file);
+      else readable.push({ file, change, name: this.nameOf(change.interface) });
+    }
+    return { readable, strange };
+  }
+
+  private nameOf(noted: ChangedInterface): string | undefined {
+    return sameInterface(noted, this.door.interfaces())?.name;
   }
 
   /** Interfaces of this network namespace that a killed run has left changed, with the words for it. */
   leftovers(): readonly { readonly iface: string; readonly from: string; readonly to: string }[] {
-    return this.changes()
-      .filter(({ change }) => !lives(change.owner, this.files))
-      .map(({ change }) => ({
-        iface: change.iface,
-        from: filterName(change.before.rxFilter),
-        to: filterName(change.set.rxFilter),
-      }));
+    return this.notes().readable.flatMap(({ change, name }) =>
+      name === undefined || lives(change.owner, this.files)
+        ? []
+        : [{ iface: name, from: filterName(change.before.rxFilter), to: filterName(change.set.rxFilter) }],
+    );
   }
 
   /** Puts back what killed runs have left. @throws RxError RXS_STATE, RXS_NO_PRIVILEGE */
   async recover(tell: Tell): Promise<void> {
-    if (this.leftovers().length === 0) return;
+    const left = ({ change }: Noted): boolean => !lives(change.owner, this.files);
+    const { readable, strange } = this.notes();
+    if (strange.length === 0 && !readable.some(left)) return;
     await this.folder.locked(() => {
-      for (const { file, change } of this.changes()) {
-        if (!lives(change.owner, this.files))
-          this.putBack(change, file, ' (left by a run that was killed)', tell);
-      }
+      for (const noted of this.notes().readable)
+        if (left(noted)) this.putBack(noted, ' (left by a run that was killed)', tell);
+      this.changes();
     });
   }
 
-  /** Puts a setting back, unless somebody has changed it since: then it is theirs. */
-  private putBack(change: Change, file: string, why: string, tell: Tell): void {
-    const { iface, before, set } = change;
-    const now = this.door.read(iface);
+  /**
+   * Puts a setting back, unless somebody has changed it since: then it is theirs. What cannot be put back stays noted,
+   * for the next run.
+   */
+  private putBack({ file, change, name }: Noted, why: string, tell: Tell): void {
+    const { before, set } = change;
+    const forget = (): void => this.folder.write(file, undefined);
+    // A new interface begins with none.
+    if (name === undefined) return forget();
+    const now = this.door.read(name);
     const was = filterName(before.rxFilter);
-    // Killed between the note and the change: nothing was changed.
-    if (now.known && same(now.value, before) && !same(before, set)) {
-      this.folder.write(file, undefined);
-      return;
-    }
-    if (!now.known) tell(`${iface}: receive timestamps cannot be put back to ${was}: ${now.why}`);
-    else if (!same(now.value, set)) {
+    const failed = (reason: string): void =>
       tell(
-        `${iface}: receive timestamps are at ${filterName(now.value.rxFilter)} now, set by another program: left as they are`,
+        `${name}: receive timestamps cannot be put back to ${was} now: ${reason}; the next trace tries again`,
       );
-    } else {
-      const done = this.door.write(iface, before);
-      if (!done.known && done.why === 'EPERM') throw noPrivilege(iface);
-      if (!done.known) tell(`${iface}: receive timestamps cannot be put back to ${was}: ${done.why}`);
-      else
-        tell(
-          `${iface}: receive timestamps put back from ${filterName(set.rxFilter)} to ${filterName(done.value.rxFilter)}${why}`,
-        );
+    if (!now.known) return failed(now.why);
+    // Killed between the note and the change: nothing was changed.
+    if (same(now.value, before) && !same(before, set)) return forget();
+    if (!same(now.value, set)) {
+      tell(
+        `${name}: receive timestamps are at ${filterName(now.value.rxFilter)} now, set by another program: left as they are`,
+      );
+      return forget();
     }
-    this.folder.write(file, undefined);
+    const done = this.door.write(name, before);
+    if (!done.known && done.why === 'EPERM') throw noPrivilege(name);
+    if (!done.known) return failed(done.why);
+    tell(
+      `${name}: receive timestamps put back from ${filterName(set.rxFilter)} to ${filterName(done.value.rxFilter)}${why}`,
+    );
+    forget();
   }
 
   /**
@@ -163,11 +212,13 @@ export class StampSwitch {
     const before = stamping.current.value;
     const frames = filterFrames(before.rxFilter);
     if (covers(before.rxFilter, stamping.widest)) {
-      const owner = this.changes().find(({ change }) => change.iface === iface)?.change.owner;
+      const owner = this.changes().find(({ name }) => name === iface)?.change.owner;
       const by =
         owner === undefined
           ? ''
-          : `, by rxstamp with process number ${owner.pid}, which turns it off when it ends`;
+          : lives(owner, this.files)
+            ? `, by rxstamp with process number ${owner.pid}, which turns it off when it ends`
+            : ', left by a run of rxstamp that was killed';
       tell(`${iface}: receive timestamps are on already (${frames}${by}): nothing changed`);
       return () => {};
     }
@@ -191,14 +242,17 @@ export class StampSwitch {
   }
 
   private change(iface: string, before: HwtstampConfig, filter: number, tell: Tell): () => void {
-    const netns = networkNamespace();
-    const file = `${iface}-${netns}.json`;
-    const note = { iface, netns, owner: thisProcess(this.files), before };
-    const wish = { ...before, rxFilter: filter };
+    const about = this.door.interfaces().find(({ name }) => name === iface);
+    if (about === undefined) throw cannot(iface, 'it is gone', 'rxstamp irqs lists the interfaces');
+    // One that cannot be read must not be written over.
+    this.changes();
+    const file = stateFile(about);
+    const note = { version: 1, interface: about, owner: thisProcess(this.files), before } as const;
     const keep = (set: HwtstampConfig): Change => {
       this.folder.write(file, `${JSON.stringify({ ...note, set })}\n`);
       return { ...note, set };
     };
+    const wish = { ...before, rxFilter: filter };
     keep(wish);
     const done = this.door.write(iface, wish);
     if (!done.known) {
@@ -211,11 +265,19 @@ export class StampSwitch {
       );
     }
     const now = this.door.read(iface);
-    const change = keep(now.known ? now.value : done.value);
+    const set = now.known ? now.value : done.value;
+    let change: Change;
+    try {
+      change = keep(set);
+    } catch (error) {
+      // What is not noted as it is would later be taken for another program's.
+      this.putBack({ file, change: { ...note, set }, name: iface }, ' (it could not be noted)', tell);
+      throw error;
+    }
     tell(
       `${iface}: receive timestamps changed from ${filterName(before.rxFilter)} to ${filterName(change.set.rxFilter)} for the time of this run`,
     );
-    return () => this.putBack(change, file, '', tell);
+    return () => this.putBack({ file, change, name: this.nameOf(about) }, '', tell);
   }
 }
 

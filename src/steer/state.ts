@@ -3,6 +3,7 @@
  * undone first, because an older one's "before" lies below a newer one's.
  */
 import { RxError } from '../base/errors.js';
+import { type ChangedInterface, sameInterface, stateFile } from '../sys/changed-interface.js';
 import { type ProcessId, lives } from '../sys/process.js';
 import type { StateFolder } from '../sys/state-folder.js';
 import type { Step, Way } from './plan.js';
@@ -23,17 +24,9 @@ export interface Steering {
   readonly steps: Step[];
 }
 
-/** An interface that steerings belong to. A driver that is bound anew makes a new one and forgets its settings. */
-export interface SteeredInterface {
-  readonly name: string;
-  readonly ifindex: number;
-  readonly netns: number;
-  readonly bus: string | undefined;
-}
-
 interface Document {
   readonly version: 1;
-  readonly interface: SteeredInterface;
+  readonly interface: ChangedInterface;
   readonly steerings: Steering[];
 }
 
@@ -42,18 +35,18 @@ export class SteerState {
   readonly steerings: Steering[];
   readonly file: string;
   private readonly folder: StateFolder;
-  private readonly about: SteeredInterface;
+  private readonly about: ChangedInterface;
 
-  private constructor(folder: StateFolder, about: SteeredInterface, steerings: Steering[]) {
+  private constructor(folder: StateFolder, about: ChangedInterface, steerings: Steering[]) {
     this.folder = folder;
     this.about = about;
     this.steerings = steerings;
-    this.file = fileName(about);
+    this.file = stateFile(about);
   }
 
   /** @throws RxError RXS_STATE when the file cannot be read or is none of ours */
-  static load(folder: StateFolder, about: SteeredInterface): SteerState {
-    const text = folder.read(fileName(about));
+  static load(folder: StateFolder, about: ChangedInterface): SteerState {
+    const text = folder.read(stateFile(about));
     if (text === undefined) return new SteerState(folder, about, []);
     let document: Document | undefined;
     try {
@@ -64,13 +57,13 @@ export class SteerState {
     if (document?.version !== 1 || !Array.isArray(document.steerings)) {
       throw new RxError('RXS_STATE', {
         doing: 'reading what was changed,',
-        subject: `${folder.path}/${fileName(about)}`,
+        subject: `${folder.path}/${stateFile(about)}`,
         why: 'it is not a file of this version of rxstamp',
         hint: 'look at it, put the NIC back with ethtool, and remove it',
       });
     }
     // The same number for another device: what was changed went with the old one.
-    const same = document.interface.bus === (about.bus ?? undefined);
+    const same = sameInterface(document.interface, [about]) !== undefined;
     return new SteerState(folder, about, same ? document.steerings : []);
   }
 
@@ -84,10 +77,6 @@ export class SteerState {
   get top(): Steering | undefined {
     return this.steerings.at(-1);
   }
-}
-
-function fileName({ netns, ifindex }: SteeredInterface): string {
-  return `${netns}-${ifindex}.json`;
 }
 
 /** True when nobody will undo a steering that was to be undone. */

@@ -94,7 +94,7 @@ export class StateFolder {
       doing: `${doing} what was changed,`,
       subject: join(this.path, name),
       why: cause instanceof Error ? codeOf(cause) : String(cause),
-      hint: 'run as root; nothing is changed that could not be remembered',
+      hint: 'run as root; what could not be noted is not changed, or put back at once',
       cause,
     });
   }

@@ -2,11 +2,10 @@
 import { RxError } from '../../base/errors.js';
 import type { Nic } from '../../nic/nic.js';
 import { resolveNic } from '../../nic/resolve.js';
-import { SteerState, type SteeredInterface } from '../../steer/state.js';
+import { SteerState } from '../../steer/state.js';
 import { effectiveCapabilities } from '../../sys/caps.js';
+import { type ChangedInterface, interfacesHere, ofStateFile } from '../../sys/changed-interface.js';
 import { ethtoolCalls } from '../../sys/ethtool-ioctl.js';
-import { HOST } from '../../sys/files.js';
-import { interfaceFacts, interfaceNames } from '../../sys/interfaces.js';
 import { networkNamespace } from '../../sys/netns.js';
 import { EthtoolSettings, type NicSettings } from '../../sys/nic-settings.js';
 import { StateFolder } from '../../sys/state-folder.js';
@@ -16,7 +15,7 @@ export interface SteerTarget {
   readonly nic: Nic;
   readonly settings: NicSettings;
   readonly folder: StateFolder;
-  readonly about: SteeredInterface;
+  readonly about: ChangedInterface;
 }
 
 /** Resolves the interface. @throws RxError RXS_NO_IFACE */
@@ -48,9 +47,10 @@ export function loadState({ folder, about }: SteerTarget): SteerState {
 
 /** Forgets the steerings of interfaces that are gone: the changes went with them. For who may write. */
 export function forgetGone({ folder, about }: SteerTarget): void {
-  const present = new Set(interfaceNames().map((name) => interfaceFacts(name, HOST)?.ifindex));
+  const present = new Set(interfacesHere().map(({ ifindex }) => ifindex));
   for (const name of folder.names()) {
-    const [, netns, ifindex] = /^(\d+)-(\d+)\.json$/.exec(name) ?? [];
-    if (Number(netns) === about.netns && !present.has(Number(ifindex))) folder.write(name, undefined);
+    const { netns, ifindex } = ofStateFile(name) ?? {};
+    if (netns === about.netns && ifindex !== undefined && !present.has(ifindex))
+      folder.write(name, undefined);
   }
 }
