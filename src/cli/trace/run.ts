@@ -1,24 +1,16 @@
 /** `rxstamp trace`: start, drain until told to stop, sum up. */
 import { EXIT } from '../../base/errors.js';
-import { type ArrivalFacts, PacketCursor } from '../../packet/arrival.js';
-import { IN_FLIGHT_NS, Joiner } from '../../packet/join.js';
-import { Selection } from '../../packet/selection.js';
-import { type InterruptRecord, type TraceSource, interruptEnd, interruptStart } from '../../record/source.js';
-import { LossLedger } from '../../record/loss.js';
-import { FORMATS } from '../../report/format/index.js';
-import type { Change, Format, TraceMeta } from '../../report/format/format.js';
-import type { Lookups } from '../../report/lookups.js';
-import { Merges } from '../../report/merges.js';
-import { Summary } from '../../report/summary.js';
+import type { ArrivalFacts } from '../../packet/arrival.js';
+import type { TraceSource } from '../../record/source.js';
+import type { Change, TraceMeta } from '../../report/format/format.js';
 import { endBy } from '../../sys/end.js';
 import { kernelRelease } from '../../sys/kernel-config.js';
 import { exitNow } from '../../sys/libc.js';
-import { Output } from '../../sys/output.js';
 import { version } from '../../sys/package.js';
-import { stageIndex } from '../../stages.js';
 import { checkPrivileges, checkProcesses, checkStamped, checkTold } from './check.js';
 import { askFacts, renewing } from './facts.js';
 import { MOST_NOTES, clockSetText, openHardware } from './hardware.js';
+import { Listing } from './listing.js';
 import { type TraceOptions, readOptions } from './options.js';
 import { ShownClock } from './shown-clock.js';
 import { type Target, resolveTarget } from './target.js';
@@ -73,21 +65,10 @@ export async function runTrace(
 
 /** One run of the command. */
 class Trace {
-  private readonly output = new Output();
-  private readonly summary: Summary;
-  private readonly selection: Selection;
-  private readonly merges = new Merges();
-  /** Whether anything behind the stack is looked at: only there packets are merged, read or dropped. */
-  private readonly further: boolean;
-  private readonly ledger = new LossLedger();
-  private readonly cursor = new PacketCursor();
-  private readonly joiner: Joiner;
+  private readonly listing: Listing;
   private readonly clock: ShownClock;
-  private readonly format: Format;
   private readonly options: TraceOptions;
   private readonly session: TraceSource;
-  /** Interrupts of all CPUs, to be put in order. */
-  private pending: InterruptRecord[] = [];
   /** Called between two looks into the rings. */
   onTurn: () => void = () => {};
   private stopping = false;
@@ -96,63 +77,43 @@ class Trace {
   constructor(options: TraceOptions, target: Target, session: TraceSource, facts: ArrivalFacts) {
     this.options = options;
     this.session = session;
-    this.joiner = new Joiner(session, options.until, facts, { waitNs: options.waitNs });
     this.clock = new ShownClock(options.clock, session.base);
-    const stamped = session.ways.filter((way) => way.hook !== undefined).map((way) => way.stage);
-    this.further = stamped.some((stage) => stageIndex(stage) > stageIndex('stack'));
-    const lookups = this.lookups();
-    this.selection = new Selection(options);
-    this.summary = new Summary(stamped, lookups);
-    if (this.selection.narrows || target.ebpf.filter !== undefined)
-      this.summary.stopped = this.selection.stopped;
-    this.format = FORMATS[options.format](this.clock.timeline, stamped, lookups);
-    this.output.write(this.format.header(traceMeta(options, target, session, this.clock.error)));
-    session.onLoss = (loss) => {
-      this.ledger.add(loss);
-      this.output.write(this.format.loss(loss));
-    };
+    const { summary, selection } = (this.listing = new Listing(options, session, this.clock.timeline, facts));
+    if (selection.narrows || target.ebpf.filter !== undefined) summary.stopped = selection.stopped;
+    this.listing.begin(traceMeta(options, target, session, this.clock.error));
     let notes = 0;
     session.onHardwareStep = (step) =>
       void (notes++ < MOST_NOTES && process.stderr.write(clockSetText(step)));
-    session.onInterrupt = (interrupt) => this.pending.push(interrupt);
   }
 
   async run(): Promise<number> {
+    const { listing } = this;
     const stop = (): void => this.stop();
     const until = this.session.now() + (this.options.durationNs ?? Number.POSITIVE_INFINITY);
     // Never taken off again: a signal during or behind the last lines must not cost the summary or the exit code.
     process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop);
-    this.output.flush();
+    listing.output.flush();
     while (!this.stopping) {
       const records = this.session.drain();
-      this.summary.records += records;
-      this.emit(false);
+      listing.summary.records += records;
+      listing.emit(false);
       this.clock.follow((note) => void process.stderr.write(`${note}\n`));
       this.onTurn();
       const left = until - this.session.now();
-      if (this.full() || this.output.closed || left <= 0) break;
+      if (listing.full() || listing.output.closed || left <= 0) break;
       await this.sleep(Math.min(records > 0 ? BUSY_MS : QUIET_MS, Math.ceil(left / 1e6)));
     }
     this.session.stop();
-    this.summary.records += this.session.drain();
-    this.emit(true);
+    listing.summary.records += this.session.drain();
+    listing.emit(true);
     this.finish();
-    return this.ledger.total() > 0 ? EXIT.loss : EXIT.ok;
+    return listing.ledger.total() > 0 ? EXIT.loss : EXIT.ok;
   }
 
   /** Says what has changed about the interface: to people always, and where the format has a place for it. */
   tell(change: Change): void {
     process.stderr.write(`note: ${change.text}\n`);
-    this.output.write(this.format.note?.(this.session.now(), change) ?? '');
-  }
-
-  private lookups(): Lookups {
-    return {
-      task: (tid) => this.joiner.taskName(tid),
-      dropReason: (reason) => this.session.dropReasonName(reason),
-      mergedInto: (cursor) => this.merges.into(cursor),
-      mergedFrom: (cursor) => this.merges.from(cursor),
-    };
+    this.listing.note(this.session.now(), change);
   }
 
   /** Ends the trace at the next turn. */
@@ -172,56 +133,13 @@ class Trace {
     });
   }
 
-  private full(): boolean {
-    const seen = this.options.interrupts ? this.summary.interrupts : this.summary.packets;
-    return this.options.count !== undefined && seen >= this.options.count;
-  }
-
-  private emit(final: boolean): void {
-    this.joiner.begin(final);
-    const { packetBytes } = this.format;
-    const write = (bytes: Uint8Array, at: number): number => packetBytes!.write(this.cursor, bytes, at);
-    while (!(this.full() && !this.options.interrupts) && this.joiner.next(this.cursor, final)) {
-      if (!this.selection.admits(this.cursor)) continue;
-      this.summary.count(this.cursor);
-      if (this.options.interrupts) continue;
-      if (this.further) this.merges.note(this.cursor, this.summary.packets);
-      if (packetBytes === undefined) this.output.write(this.format.packet(this.cursor, this.summary.packets));
-      else this.output.fill(packetBytes.most, write);
-    }
-    this.joiner.end();
-    if (this.options.interrupts) this.emitInterrupts(final);
-    this.output.flush();
-  }
-
-  private emitInterrupts(final: boolean): void {
-    const complete = final ? Number.POSITIVE_INFINITY : this.session.drainedTo - IN_FLIGHT_NS;
-    this.pending.sort((a, b) => interruptStart(a) - interruptStart(b));
-    const ready = this.pending.filter((interrupt) => interruptEnd(interrupt) <= complete);
-    this.pending = this.pending.filter((interrupt) => interruptEnd(interrupt) > complete);
-    for (const interrupt of ready) {
-      if (this.full()) return;
-      this.summary.interrupts++;
-      this.output.write(this.format.interrupt(interrupt, this.summary.interrupts));
-    }
-  }
-
   private finish(): void {
-    const { stopped } = this.selection;
+    const { stopped } = this.listing.selection;
     stopped.expression += this.session.filtered('unmatched');
     stopped.unreadable += this.session.filtered('unreadable');
     stopped.faster += this.session.filtered('faster');
     stopped.unstamped += this.session.filtered('unstamped');
-    this.summary.unmatchedStages = this.joiner.unmatchedStages;
-    this.summary.lateStages = this.joiner.late;
-    this.output.write(this.format.summary(this.summary, this.ledger));
-    this.output.flush();
-    // Formats without a place for it: what was lost must be seen all the same.
-    if (this.options.format === 'times' || this.options.format === 'csv') {
-      const { summary, ledger } = this;
-      const lines = [summary.text(ledger), ...summary.detailLines(), ...summary.lossLines(ledger)];
-      process.stderr.write(`${lines.join('\n')}\n`);
-    }
+    this.listing.finish();
   }
 }
 
