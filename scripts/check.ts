@@ -23,15 +23,17 @@ function program(name: string, command: string, args: readonly string[]): CheckR
 const bin = (name: string): string => join(packageRoot, 'node_modules/.bin', name);
 
 function clangFormat(): CheckResult {
-  const files = ['bpf', 'bpf/lib', 'bench/load', 'test/native'].flatMap((folder) => {
-    try {
-      return readdirSync(join(packageRoot, folder))
-        .filter((file) => /\.[ch]$/.test(file))
-        .map((file) => join(folder, file));
-    } catch {
-      return [];
-    }
-  });
+  const files = ['bpf', 'bpf/lib', 'bench/load', 'test/native', 'examples/printk-module'].flatMap(
+    (folder) => {
+      try {
+        return readdirSync(join(packageRoot, folder))
+          .filter((file) => /\.[ch]$/.test(file))
+          .map((file) => join(folder, file));
+      } catch {
+        return [];
+      }
+    },
+  );
   return program('C is formatted', 'clang-format-14', ['--dry-run', '--Werror', ...files]);
 }
 

@@ -6,7 +6,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Guest } from '../../lab/guest.js';
 import type { Finished, Running } from '../../lab/running.js';
-import { buildRuleNic } from '../support/rule-nic/build.js';
+import { buildModule } from '../support/module-build.js';
 
 const CLI = ['node', 'dist/src/cli/main.js', 'steer', 'rule0'];
 /** finit_module(2): the guest has no insmod. */
@@ -35,7 +35,7 @@ describe.skipIf(process.env['RXSTAMP_LONG'] !== '1')('steer by n-tuple rules (RX
     );
 
   beforeAll(async () => {
-    const module = await buildRuleNic('6.12');
+    const module = await buildModule('6.12', 'test/support/rule-nic', 'rule-nic');
     await guest.boot();
     await guest.shell(`node -e "${LOAD.replaceAll('\n', ' ')}" ${module}`);
     await guest.shell('ip link set rule0 up; ip addr add 10.99.0.1/24 dev rule0');
