@@ -8,4 +8,5 @@ export const METHODS: Readonly<Partial<Record<MethodName, () => Promise<Method>>
   tracepoints: async () => (await import('./tracepoints/method.js')).tracepoints,
   'ebpf-kprobe': async () => (await import('./ebpf-kprobe/method.js')).ebpfKprobe,
   driver: async () => (await import('./driver/method.js')).driver,
+  perf: async () => (await import('./perf/method.js')).perf,
 };

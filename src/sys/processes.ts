@@ -19,3 +19,8 @@ export function processOf(tid: number, files: KernelFiles = HOST): number | unde
   const tgid = /^Tgid:\s+(\d+)$/m.exec(files.text(`/proc/${tid}/status`) ?? '')?.[1];
   return tgid === undefined ? undefined : Number(tgid);
 }
+
+/** Name of a thread as it is now, 15 characters at most; undefined when there is none. */
+export function taskName(tid: number, files: KernelFiles = HOST): string | undefined {
+  return files.text(`/proc/${tid}/comm`);
+}

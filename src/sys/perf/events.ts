@@ -88,12 +88,7 @@ export class CpuEvents {
    * @returns undefined when the CPU is offline
    * @throws RxError RXS_PERF, RXS_NO_MEMORY
    */
-  static open(
-    cpu: number,
-    events: readonly PerfEvent[],
-    bytes: number,
-    base: bigint,
-  ): CpuEvents | undefined {
+  static open(cpu: number, events: readonly PerfEvent[], bytes: number, base: bigint): CpuEvents | undefined {
     const opened = new CpuEvents(cpu, events);
     try {
       return opened.openAll(bytes, base) ? opened : undefined;

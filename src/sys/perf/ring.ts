@@ -23,7 +23,7 @@ export interface PerfVisitor {
   /** `bytes` of the event `identifier` at `at` of `view`, valid during the call. Time relative to base. */
   sample(identifier: number, time: number, cpu: number, view: DataView, at: number, bytes: number): void;
   /** Events found no room between the record before and this one. */
-  lost(count: number, time: number): void;
+  gap(count: number, time: number): void;
   /** Bytes that are no record: all that was in the ring is skipped. */
   broken(): void;
 }
@@ -151,7 +151,7 @@ export class PerfRing {
         const cpu = view.getUint32(at + SAMPLE.cpu, true);
         visitor.sample(identifier, time, cpu, view, at + SAMPLE.raw, length);
       }
-    } else visitor.lost(u64(view, at + (type === RECORD.lost ? LOST.count : LOST_SAMPLES.count)), time);
+    } else visitor.gap(u64(view, at + (type === RECORD.lost ? LOST.count : LOST_SAMPLES.count)), time);
   }
 }
 
