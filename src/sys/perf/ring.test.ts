@@ -17,8 +17,8 @@ class Writer {
     this.control[128] = this.control[129] = start;
   }
 
-  put(record: Uint8Array): void {
-    for (const byte of record) this.data[Number(this.head++ % BigInt(this.data.length))] = byte;
+  put(bytes: Uint8Array): void {
+    for (const byte of bytes) this.data[Number(this.head++ % BigInt(this.data.length))] = byte;
     this.control[128] = this.head;
   }
 

@@ -59,7 +59,7 @@ export class PerfRing {
     this.bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     this.baseHigh = Number(base >> 32n);
     this.baseLow = Number(base & 0xffff_ffffn);
-    this.scanned = Number(control[TAIL] as bigint);
+    this.scanned = Number(control[TAIL]);
   }
 
   /**
