@@ -213,7 +213,6 @@ static __always_inline int record_packet(struct sk_buff *skb, u64 now, u32 flags
 	record->hash = skb->hash;
 	record->protocol = protocol;
 	record->vlan = skb->vlan_tci;
-	record->napi_id = napi_id;
 	record->queue = queue;
 	record->caplen = there > copied ? copied : there;
 	record->index = place > MOST_INDEX ? MOST_INDEX : place;

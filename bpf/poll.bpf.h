@@ -124,7 +124,7 @@ static __always_inline void open_poll(struct rx_cpu *cpu, u64 start)
 	poll->previous_work = 0;
 	poll->empty = 0;
 	poll->number = 0;
-	poll->flags = start ? RX_POLL_STARTED : 0;
+	poll->flags = 0;
 	poll->wanted = 1;
 	poll->open = 1;
 }

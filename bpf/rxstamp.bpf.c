@@ -4,7 +4,7 @@
  * that a command needs.
  *
  * House rules: the first thing a program does is read the clock; what is left out is decided after.
- * Only fentry and tp_btf programs, but for kprobe.bpf.h: kprobe and perf-attached tracepoint
+ * Only fentry, fexit and tp_btf programs, but for kprobe.bpf.h: kprobe and perf-attached tracepoint
  * programs share one busy flag per CPU with every other tool's, and lose hits to it.
  */
 #include "lib/kernel.h"

@@ -21,7 +21,7 @@
 #define RX_LONG_HEADER_BYTES 64
 #define RX_LONG_SHORT_HEADER_BYTES 40
 
-/* Packets that are followed (bpf/lib/track.bpf.h). */
+/* Packets that are followed (bpf/lib/track.h). */
 #define RX_TRACKED_SETS 16384
 #define RX_TRACKED_WAYS 8
 #define RX_SEQUENCE_BITS 27
@@ -80,13 +80,12 @@ enum rx_packet_flag {
 	RX_PACKET_FRAGS =
 	    1, /* napi_gro_frags: data starts at the Ethernet header, or lies in fragments */
 	RX_PACKET_OPENED = 2,	/* belongs to the poll that the next RX_POLL of this ring closes */
-	RX_PACKET_HARDWARE = 4, /* `hardware` is there, behind a header of RX_HEADER_BYTES */
+	RX_PACKET_HARDWARE = 4, /* `hardware` is there, behind all of RX_LONG_HEADER_BYTES */
 };
 
 /* rx_poll.flags */
 enum rx_poll_flag {
 	RX_POLL_CAUSED = 1, /* an interrupt of this NAPI (the fields irq..raise) led to this poll */
-	RX_POLL_STARTED = 2,   /* `start` was stamped by a hook, not inferred */
 	RX_POLL_AMBIGUOUS = 4, /* several interrupts were pending and nothing told them apart */
 };
 
@@ -126,7 +125,7 @@ struct rx_packet {
 	__u32 hash;
 	__u16 protocol;
 	__u16 vlan;
-	__u32 napi_id;
+	__u32 spare; /* the header begins at a multiple of 8 */
 	__u16 queue; /* receive queue + 1, 0: the driver does not record it */
 	__u8 caplen;
 	__u8 index; /* place in its poll from 1, counting what filters stopped; 255: or more */

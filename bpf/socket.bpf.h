@@ -76,7 +76,7 @@ static __always_inline int queue_tcp(struct sock *sk, struct sk_buff *skb, u64 n
 	u32 check = check_of(cpu, skb);
 	u32 side = side_of();
 
-	if (enter(&sockets, address_of(cpu, sk), 1) != NO_PACKET)
+	if (enter(&sockets, address_of(cpu, sk), packet) != NO_PACKET)
 		cpu->loss.sockets_evicted++;
 	struct rx_queued *record = later_begin(cpu, id, side, sizeof(*record));
 
@@ -279,7 +279,7 @@ int BPF_PROG(socket_ready, struct sock *sk)
 	u64 sock = cpu->waking.sock;
 
 	cpu->waking.sock = 0;
-	if (enter(&sockets, sock, 1) != NO_PACKET)
+	if (enter(&sockets, sock, cpu->waking.packet) != NO_PACKET)
 		cpu->loss.sockets_evicted++;
 	struct rx_queued *record = later_begin(cpu, id, 1, sizeof(*record));
 

@@ -44,7 +44,7 @@ function pollRecord(last: Uint32Array, packets: number): Uint32Array {
   const record = new Uint32Array(POLL.SIZE / 4);
   const bytes = new DataView(record.buffer);
   const end = new DataView(last.buffer, last.byteOffset).getBigUint64(8, true) + 500n;
-  record[0] = KIND.POLL | ((POLL_FLAG.POLL_CAUSED | POLL_FLAG.POLL_STARTED) << 8) | (POLL.SIZE << 16);
+  record[0] = KIND.POLL | (POLL_FLAG.POLL_CAUSED << 8) | (POLL.SIZE << 16);
   const set32 = (offset: number, value: number): void => bytes.setUint32(offset, value, true);
   const set64 = (offset: number, value: bigint): void => bytes.setBigUint64(offset, value, true);
   set32(POLL.packets, packets);

@@ -90,7 +90,8 @@ static __always_inline u64 take(struct rx_cpu *cpu, const struct sk_buff *skb)
 }
 
 /* The way of a set that gives its place: of this CPU's packets the oldest, or any where all are
- * other CPUs': whose sequence is older cannot be told between CPUs. */
+ * other CPUs': whose sequence is older cannot be told between CPUs. A socket bears the number of
+ * the packet that it got last. */
 static __always_inline u32 oldest_way(const struct rx_tracked *set, u64 id)
 {
 	u32 oldest = 0, way = id & (RX_TRACKED_WAYS - 1);

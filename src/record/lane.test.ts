@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { addPacket, closePoll } from '../../test/support/lanes.js';
-import { HEADER_WORDS, Lane, PacketColumns, packetId } from './lane.js';
+import { FATE, HEADER_WORDS, Lane, PacketColumns, packetId } from './lane.js';
 
 /** What a lane must hold, in the plainest way. */
 interface Row {
@@ -141,5 +141,28 @@ describe('a lane', () => {
     for (let i = 0; i < 3; i++) addPacket(lane, { driver: i });
     closePoll(lane, { packets: 2 });
     expect([...lane.packets.poll.subarray(0, 3)]).toEqual([PacketColumns.UNSEEN, 0, 0]);
+  });
+});
+
+describe('a row that nobody has filled', () => {
+  it('is blank, also where the lane has grown: what the driver stage does not know is not stamped', () => {
+    const lane = new Lane(0);
+    for (let i = 0; i < 3000; i++) lane.addPacket();
+    for (let i = 0; i < 700; i++) lane.addPoll();
+    const { packets, polls } = lane;
+    expect([packets.capacity, polls.capacity]).toEqual([4096, 1024]);
+    for (const row of [0, 1500, 2999]) {
+      expect(packets.times.map((times) => times[row])).toEqual(packets.times.map(() => Number.NaN));
+      const { hardware, hardwareError, mergedInto, ended, fate, stackCpu } = packets;
+      expect([hardware, hardwareError, mergedInto, ended, fate, stackCpu].map((one) => one[row])).toEqual([
+        Number.NaN,
+        Number.NaN,
+        -1,
+        Number.POSITIVE_INFINITY,
+        FATE.open,
+        0,
+      ]);
+    }
+    expect([polls.empty[699], polls.times[3]![699], polls.irq[699]]).toEqual([Number.NaN, Number.NaN, 0]);
   });
 });

@@ -30,12 +30,15 @@ abstract class Columns {
     this.capacity = capacity;
   }
 
+  /** What the rows of a column hold that nobody has filled. */
+  protected abstract blank(name: string): number;
+
   /** Doubles the room of every column. */
   grow(): void {
-    this.replace((column) => {
+    this.replace((column, name) => {
       const bigger = new (column.constructor as new (size: number) => Column)(column.length * 2);
       bigger.set(column);
-      return bigger;
+      return bigger.fill(this.blank(name), column.length);
     });
     this.capacity *= 2;
   }
@@ -48,13 +51,31 @@ abstract class Columns {
     });
   }
 
-  private replace(change: (column: Column) => Column): void {
+  /** Fills all columns with their blanks; once, when they are there. */
+  protected clear(): void {
+    this.replace((column, name) => column.fill(this.blank(name)));
+  }
+
+  private replace(change: (column: Column, name: string) => Column): void {
     for (const [name, value] of Object.entries(this) as [string, unknown][]) {
-      if (ArrayBuffer.isView(value)) Object.assign(this, { [name]: change(value as Column) });
-      else if (Array.isArray(value)) Object.assign(value, (value as Column[]).map(change));
+      if (ArrayBuffer.isView(value)) Object.assign(this, { [name]: change(value as Column, name) });
+      else if (Array.isArray(value))
+        Object.assign(
+          value,
+          (value as Column[]).map((column) => change(column, name)),
+        );
     }
   }
 }
+
+/** Blanks of packets that are not 0: what the driver stage does not know yet. */
+const PACKET_BLANKS: Readonly<Record<string, number>> = {
+  times: Number.NaN,
+  hardware: Number.NaN,
+  hardwareError: Number.NaN,
+  mergedInto: -1,
+  ended: Number.POSITIVE_INFINITY,
+};
 
 /** One row per packet. `poll` is a row of the lane's {@link PollColumns}, or one of the markers below. */
 export class PacketColumns extends Columns {
@@ -76,16 +97,15 @@ export class PacketColumns extends Columns {
   skb = new Float64Array(this.capacity);
   length = new Uint32Array(this.capacity);
   hash = new Uint32Array(this.capacity);
-  napiId = new Uint32Array(this.capacity);
   protocol = new Uint16Array(this.capacity);
   vlan = new Uint16Array(this.capacity);
   queue = new Uint16Array(this.capacity);
   capturedLength = new Uint16Array(this.capacity);
   flags = new Uint8Array(this.capacity);
   /** NIC's own stamp, nanoseconds of CLOCK_MONOTONIC relative to the session's base like all others; NaN: none. */
-  hardware = new Float64Array(this.capacity).fill(Number.NaN);
+  hardware = new Float64Array(this.capacity);
   /** How far `hardware` may be off in either direction, ns: it was converted from the NIC's clock. NaN: no stamp. */
-  hardwareError = new Float64Array(this.capacity).fill(Number.NaN);
+  hardwareError = new Float64Array(this.capacity);
   /** CPU of the `stack` stage + 1, 0: not seen. Another one than the lane's: RPS moved the packet. */
   stackCpu = new Uint16Array(this.capacity);
   /** How its way ended, one of {@link FATE}. */
@@ -93,7 +113,7 @@ export class PacketColumns extends Columns {
   /** The kernel's drop reason where it was freed with one, a subsystem's number above 16 bits; 0: the kernel gives none. */
   dropReason = new Uint32Array(this.capacity);
   /** Where `fate` is merged: its packet's {@link packetId}; -1 otherwise. */
-  mergedInto = new Float64Array(this.capacity).fill(-1);
+  mergedInto = new Float64Array(this.capacity);
   /** Who was woken when it was queued on the socket, 0: nobody seen. */
   wokenTid = new Uint32Array(this.capacity);
   /** Who read it: process, thread, bytes of it that were taken, or {@link UNKNOWN_BYTES}. 0: not read, or not seen by whom. */
@@ -101,11 +121,16 @@ export class PacketColumns extends Columns {
   readerTid = new Uint32Array(this.capacity);
   readBytes = new Uint32Array(this.capacity);
   /** When it was known that nothing more will be told of it; Infinity: not yet. */
-  ended = new Float64Array(this.capacity).fill(Number.POSITIVE_INFINITY);
+  ended = new Float64Array(this.capacity);
   header = new Uint32Array(this.capacity * HEADER_WORDS);
 
   constructor() {
     super(1024);
+    this.clear();
+  }
+
+  protected blank(name: string): number {
+    return PACKET_BLANKS[name] ?? 0;
   }
 }
 
@@ -138,12 +163,17 @@ export class PollColumns extends Columns {
    * The latest time before this poll at which its queue is known to have been empty; NaN: none. Nothing that this poll
    * found had arrived then.
    */
-  empty = new Float64Array(this.capacity).fill(Number.NaN);
+  empty = new Float64Array(this.capacity);
   /** Where it ran, one of {@link CONTEXT}. */
   context = new Uint8Array(this.capacity);
 
   constructor() {
     super(256);
+    this.clear();
+  }
+
+  protected blank(name: string): number {
+    return name === 'times' || name === 'empty' ? Number.NaN : 0;
   }
 }
 
@@ -198,6 +228,11 @@ const HALF = 4_294_967_296;
 /** One number per packet of a session: its CPU and its place there. */
 export function packetId(cpu: number, sequence: number): number {
   return cpu * HALF + sequence;
+}
+
+/** The CPU in a {@link packetId}. */
+export function cpuOfPacket(id: number): number {
+  return Math.floor(id / HALF);
 }
 
 /** packet.flags. */

@@ -105,7 +105,7 @@ export function runSeed(seed: number, packets: number, results: Results, bend: B
     results.packets++;
     check(cursor, world.truth, results, seed);
     if (Number.isNaN(cursor.notBefore)) continue;
-    const napi = cursor.lane.packets.napiId[cursor.row] as number;
+    const napi = world.truth.napi[cursor.lane.packets.skb[cursor.row] as number] as number;
     if (cursor.notBefore < (lastNotBefore.get(napi) ?? 0)) {
       results.backwards++;
       results.example(

@@ -294,7 +294,6 @@ export class Tracer {
     packets.indexInPoll[row] = Math.min(place, 255);
     packets.skb[row] = packet.id;
     packets.queue[row] = packet.queue;
-    packets.napiId[row] = napi;
     packets.stackCpu[row] = packet.stackCpu;
     return true;
   }

@@ -20,6 +20,8 @@ export interface Truth {
   readonly arrival: number[];
   /** How it was found; -1: never handed over. */
   readonly how: (How | -1)[];
+  /** The NAPI instance that handed it over. */
+  readonly napi: number[];
   /** First packet of an interrupt's poll: it had arrived when that interrupt entered its CPU. */
   readonly byEntry: boolean[];
 }
@@ -86,7 +88,7 @@ interface Poll {
 
 /** A seed's machine at work. */
 export class World {
-  readonly truth: Truth = { arrival: [], how: [], byEntry: [] };
+  readonly truth: Truth = { arrival: [], how: [], napi: [], byEntry: [] };
   readonly events = new Events();
   private readonly plan: MachinePlan;
   private readonly random: Random;
@@ -197,6 +199,7 @@ export class World {
     const id = truth.arrival.length;
     truth.arrival.push(this.events.now);
     truth.how.push(-1);
+    truth.napi.push(0);
     truth.byEntry.push(false);
     ring.waiting.push({ id, visible: !this.random.chance(this.plan.invisible) });
     vector.raise();
@@ -343,6 +346,7 @@ export class World {
     const lost = random.chance(plan.lost);
     const stackCpu = random.between(0, plan.cpus);
     truth.how[packet.id] = this.howOf(poll, packet);
+    truth.napi[packet.id] = poll.job.napi.id;
     poll.handed++;
     const shown = plan.recordsQueue ? queue : 0;
     if (

@@ -82,7 +82,6 @@ export function addPacket(lane: Lane, packet: PacketRow): number {
   packets.readBytes[row] = 0;
   packets.ended[row] = Number.POSITIVE_INFINITY;
   packets.hash[row] = 0;
-  packets.napiId[row] = 0;
   packets.poll[row] = packet.none ? PacketColumns.NONE : PacketColumns.OPEN;
   packets.indexInPoll[row] = packet.index ?? 0;
   packets.stackCpu[row] = packet.stackCpu ?? 0;

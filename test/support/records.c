@@ -26,7 +26,6 @@ static struct rx_packet packet(unsigned flags, unsigned size, unsigned index)
 	    .hash = 0x89abcdef,
 	    .protocol = 0xdd86, /* 0x86dd in network order */
 	    .vlan = 0xe02a,
-	    .napi_id = 0x2001,
 	    .queue = 8,
 	    .caplen = 47,
 	    .index = index,
@@ -82,7 +81,7 @@ int main(void)
 	record = packet(RX_PACKET_OPENED | RX_PACKET_FRAGS, sizeof(struct rx_packet), 9);
 	emit(&record, record.size);
 
-	struct rx_poll caused = poll(RX_POLL_CAUSED | RX_POLL_STARTED | RX_POLL_AMBIGUOUS,
+	struct rx_poll caused = poll(RX_POLL_CAUSED | RX_POLL_AMBIGUOUS,
 				     RX_CAUSE_VALID | RX_CAUSE_MISSED);
 
 	emit(&caused, caused.size);

@@ -106,7 +106,6 @@ describe.skipIf(noCompiler !== undefined)(
       expect(packets.hash[0]).toBe(0x89abcdef);
       expect(packets.protocol[0]).toBe(0x86dd);
       expect(packets.vlan[0]).toBe(0xe02a);
-      expect(packets.napiId[0]).toBe(0x2001);
       expect(packets.queue[0]).toBe(8);
       expect(packets.capturedLength[0]).toBe(47);
       const header = new Uint8Array(packets.header.buffer, 0, 64);

@@ -61,17 +61,39 @@ const LATER_OF: Readonly<Record<number, readonly [LaterRecord['what'], number]>>
   [LATER_KIND.LATER_RELEASED]: [LATER.released, stageIndex('read')],
 };
 
+/** Clears what stages behind the driver's have left in a row that is used again. */
+function resetLater(columns: PacketColumns, row: number): void {
+  for (let i = 1; i < columns.times.length; i++) columns.times[i]![row] = Number.NaN;
+  columns.stackCpu[row] = 0;
+  columns.fate[row] = FATE.open;
+  columns.dropReason[row] = 0;
+  columns.mergedInto[row] = -1;
+  columns.wokenTid[row] = 0;
+  columns.readerPid[row] = 0;
+  columns.readerTid[row] = 0;
+  columns.readBytes[row] = 0;
+  columns.ended[row] = Number.POSITIVE_INFINITY;
+}
+
 /** Decodes records relative to one base. */
 export class Decoder {
   /** Called for a packet with the NIC's own stamp, which lies at word `at`. */
   onHardware: (lane: Lane, row: number, words: Uint32Array, at: number) => void = () => {};
+  private readonly tracked: boolean;
+  private readonly hardware: boolean;
   private readonly baseHigh: number;
   private readonly baseLow: number;
   private readonly record = new LaterRecord();
   private readonly names = new Map<number, { a: number; b: number; c: number; d: number; name: string }>();
 
-  /** @param base CLOCK_MONOTONIC nanoseconds */
-  constructor(base: bigint) {
+  /**
+   * @param base CLOCK_MONOTONIC nanoseconds
+   * @param tracked packets are followed beyond the driver stage: records about that may come
+   * @param hardware packets may bear the NIC's own stamp
+   */
+  constructor(base: bigint, tracked = true, hardware = true) {
+    this.tracked = tracked;
+    this.hardware = hardware;
     this.baseHigh = Number(base >> 32n);
     this.baseLow = Number(base & 0xffff_ffffn);
   }
@@ -101,18 +123,12 @@ export class Decoder {
     const columns = lane.packets;
     const flags = ((words[word] as number) >>> 8) & 0xff;
     columns.times[0]![row] = this.time(words, word, PACKET.driver);
-    for (let i = 1; i < columns.times.length; i++) columns.times[i]![row] = Number.NaN;
-    columns.stackCpu[row] = 0;
-    columns.fate[row] = FATE.open;
-    columns.dropReason[row] = 0;
-    columns.mergedInto[row] = -1;
-    columns.wokenTid[row] = 0;
-    columns.readerPid[row] = 0;
-    columns.readerTid[row] = 0;
-    columns.readBytes[row] = 0;
-    columns.ended[row] = Number.POSITIVE_INFINITY;
-    columns.hardware[row] = Number.NaN;
-    columns.hardwareError[row] = Number.NaN;
+    // Else nobody writes there, and the columns are blank as they were made.
+    if (this.tracked) resetLater(columns, row);
+    if (this.hardware) {
+      columns.hardware[row] = Number.NaN;
+      columns.hardwareError[row] = Number.NaN;
+    }
     columns.poll[row] = flags & PACKET_FLAG.PACKET_OPENED ? PacketColumns.OPEN : PacketColumns.NONE;
     columns.length[row] = words[word + PACKET.len / 4] as number;
     columns.skb[row] = this.skb(words, word, PACKET.skb);
@@ -120,7 +136,6 @@ export class Decoder {
     const protocolVlan = words[word + PACKET.protocol / 4] as number;
     columns.protocol[row] = ((protocolVlan & 0xff) << 8) | ((protocolVlan >>> 8) & 0xff);
     columns.vlan[row] = protocolVlan >>> 16;
-    columns.napiId[row] = words[word + PACKET.napiId / 4] as number;
     const queueCaplen = words[word + PACKET.queue / 4] as number;
     columns.queue[row] = queueCaplen & 0xffff;
     columns.capturedLength[row] = (queueCaplen >>> 16) & 0xff;

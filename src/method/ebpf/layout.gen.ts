@@ -134,7 +134,7 @@ export const PACKET = {
   hash: 24,
   protocol: 28,
   vlan: 30,
-  napiId: 32,
+  spare: 32,
   queue: 36,
   caplen: 38,
   index: 39,
@@ -391,7 +391,6 @@ export const PACKET_FLAG = {
 /** enum rx_poll_flag. */
 export const POLL_FLAG = {
   POLL_CAUSED: 1,
-  POLL_STARTED: 2,
   POLL_AMBIGUOUS: 4,
 } as const;
 

@@ -137,7 +137,7 @@ export class EbpfSession implements TraceSource {
     this.ringCount = ringCount;
     this.plan = chosen;
     this.base = clockNow('mono');
-    this.decoder = new Decoder(this.base);
+    this.decoder = new Decoder(this.base, chosen.tracked, clock !== undefined);
     this.lanes = Array.from({ length: rings.cpus }, (_, cpu) => new Lane(cpu));
     this.hardware = clock === undefined ? undefined : new HardwareStamps(this.base, clock);
     const { hardware } = this;
