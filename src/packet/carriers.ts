@@ -2,9 +2,7 @@
  * Packets that have the bytes of others (GRO, reassembly, a TCP socket's backlog): what they go through, the others go
  * through with them. Packets are named by their number in the session; those that have left are not found any more.
  */
-import type { Lane } from '../record/lane.js';
-
-const LANE = 4_294_967_296;
+import { type Lane, cpuOfPacket } from '../record/lane.js';
 
 /** Called for a packet. */
 export type Visit = (lane: Lane, row: number) => void;
@@ -38,7 +36,7 @@ export class Carriers {
 
   /** Visits one packet. Returns false when it has left. */
   visit(id: number, visit: Visit): boolean {
-    const lane = this.lanes[Math.floor(id / LANE)] as Lane;
+    const lane = this.lanes[cpuOfPacket(id)] as Lane;
     const row = lane.rowOf(id);
     if (row < 0) return false;
     visit(lane, row);

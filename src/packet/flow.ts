@@ -1,6 +1,7 @@
 /** Who talks to whom: the flow in a packet's first bytes. Nothing beyond the headers is looked at. */
 import { HEADER_WORDS, type Lane, PACKET_AT_ETHERNET } from '../record/lane.js';
 import { ipv4Text, ipv6Text } from './address.js';
+import { EXTENSION_HEADERS, FRAGMENT_HEADER, TCP, UDP, VLAN_TAGS } from './protocols.js';
 
 /** A packet's flow. Fields that the packet does not have are absent. */
 export interface Flow {
@@ -25,15 +26,10 @@ export interface Flow {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-const TCP = 6;
-const UDP = 17;
 /** IP protocols whose header begins with two ports. */
 export const WITH_PORTS: ReadonlySet<number> = new Set([TCP, UDP, 33, 132, 136]);
 const ICMP = 1;
 const ICMPV6 = 58;
-const EXTENSION_HEADERS = new Set([0, 43, 60, 135]);
-const FRAGMENT_HEADER = 44;
-const VLAN_TAGS = new Set([0x8100, 0x88a8]);
 
 /** Reads the flow of a row. */
 export function readFlow(lane: Lane, row: number): Flow {

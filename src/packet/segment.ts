@@ -3,12 +3,7 @@
  * part of. Numbers only; text is flow.ts.
  */
 import { HEADER_WORDS, type Lane, PACKET_AT_ETHERNET } from '../record/lane.js';
-
-const TCP = 6;
-const UDP = 17;
-const FRAGMENT_HEADER = 44;
-const EXTENSION_HEADERS = new Set([0, 43, 60, 135]);
-const VLAN_TAGS = new Set([0x8100, 0x88a8]);
+import { EXTENSION_HEADERS, FRAGMENT_HEADER, TCP, UDP, VLAN_TAGS } from './protocols.js';
 
 /** A view on the headers of one row; moved along, so that nothing is allocated per packet. */
 export class Headers {

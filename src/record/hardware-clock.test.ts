@@ -33,7 +33,7 @@ describe('a NIC’s clock', () => {
     expect(clock.error).toBe(Math.ceil(200 - 0.4 + 400));
   });
 
-  it('converts nothing that lies outside of its readings, and counts it', () => {
+  it('converts nothing that lies outside of its readings', () => {
     const clock = new HardwareClock(BASE, reading(0, 0));
     expect(clock.convert(0)).toBeNaN();
     clock.add(reading(1000, 1000));
@@ -41,7 +41,6 @@ describe('a NIC’s clock', () => {
     expect(clock.convert(1001)).toBeNaN();
     expect(clock.error).toBeNaN();
     expect(clock.convert(1000)).toBe(1000);
-    expect(clock.unconverted).toBe(3);
   });
 
   it.each([
@@ -51,7 +50,6 @@ describe('a NIC’s clock', () => {
     const clock = new HardwareClock(BASE, reading(0, 0));
     clock.add(reading(1e9, 1e9));
     expect(clock.add(reading(2e9 + step, 2e9))).toBe(step);
-    expect(clock.steps).toBe(1);
     expect(clock.convert(1.5e9)).toBeNaN();
     clock.add(reading(3e9 + step, 3e9));
     expect(clock.convert(2.5e9 + step)).toBe(2.5e9);
@@ -98,7 +96,8 @@ describe('a NIC’s clock', () => {
             return { mono: mono + share * length, nic: nic + (share + gained) * length };
           };
           const end = at(1);
-          clock.add(reading(Math.round(end.nic), Math.round(end.mono + (off / 1000) * error), error));
+          const read = reading(Math.round(end.nic), Math.round(end.mono + (off / 1000) * error), error);
+          expect(clock.add(read)).toBe(0);
           for (const permille of stamps) {
             const truth = at(permille / 1000);
             const stamp = Math.min(Math.round(truth.nic), Math.round(end.nic));
@@ -107,7 +106,6 @@ describe('a NIC’s clock', () => {
           }
           [mono, nic] = [end.mono, end.nic];
         }
-        expect(clock.steps).toBe(0);
       }),
       { numRuns: 500 },
     );

@@ -36,10 +36,6 @@ export class HardwareClock {
   readonly nicBase: bigint;
   /** How far the last converted stamp may be off in either direction, ns; NaN when it could not be converted. */
   error = Number.NaN;
-  /** Stamps that no pair of readings encloses, or that lie where the clock was set. */
-  unconverted = 0;
-  /** How often the NIC's clock was set. */
-  steps = 0;
   private readonly base: bigint;
   private points: Point[];
 
@@ -58,7 +54,6 @@ export class HardwareClock {
     const ahead = nic - before.nic - (mono - before.mono);
     const allowed = before.error + reading.error + MOST_DRIFT * (mono - before.mono);
     const joined = Math.abs(ahead) <= allowed;
-    if (!joined) this.steps++;
     this.points.push({ nic, mono, error: reading.error, joined });
     while ((this.points[1] as Point).mono < mono - KEPT_NS) this.points.shift();
     return joined ? 0 : ahead;
@@ -70,8 +65,8 @@ export class HardwareClock {
   }
 
   /**
-   * A stamp of the NIC relative to {@link nicBase}, as nanoseconds of CLOCK_MONOTONIC relative to base; NaN when it does
-   * not lie between two readings. {@link error} is set beside it: the readings' own, and {@link WANDER} times the
+   * A stamp of the NIC relative to {@link nicBase}, as nanoseconds of CLOCK_MONOTONIC relative to base; NaN when no pair of
+   * readings encloses it, or the clock was set between them. {@link error} is set beside it: the readings' own, and {@link WANDER} times the
    * distance to the nearer one.
    */
   convert(nic: number): number {
@@ -86,7 +81,6 @@ export class HardwareClock {
       this.error = Math.ceil(from.error + (to.error - from.error) * share + wander);
       return Math.round(from.mono + (to.mono - from.mono) * share);
     }
-    this.unconverted++;
     this.error = Number.NaN;
     return Number.NaN;
   }

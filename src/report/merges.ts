@@ -4,7 +4,7 @@
  * one that the whole is made in. Then the head's line tells. Both sides are bounded: what is older is forgotten.
  */
 import type { PacketCursor } from '../packet/arrival.js';
-import { FATE } from '../record/lane.js';
+import { FATE, cpuOfPacket } from '../record/lane.js';
 
 /** Packets per CPU whose numbers are remembered: far more than a socket's time to reassemble or GRO to hold. */
 const REMEMBERED = 65_536;
@@ -50,7 +50,7 @@ export class Merges {
   }
 
   private numberOf(id: number): number | undefined {
-    const seen = this.cpus[Math.floor(id / 4_294_967_296)];
+    const seen = this.cpus[cpuOfPacket(id)];
     const at = id % REMEMBERED;
     return seen !== undefined && seen.ids[at] === id ? seen.numbers[at] : undefined;
   }
