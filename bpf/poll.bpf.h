@@ -158,9 +158,11 @@ static __always_inline void begin(struct rx_cpu *cpu, u32 napi_id, u32 ifindex, 
 	if (slot)
 		look_back(&cpu->poll, slot, seen != 0);
 	if (rx.prep_hooked) {
-		/* An empty poll is only seen when it is over: what came after its softirq began may
-		 * be the next one's. If not, the next interrupt replaces it. */
-		if (slot && (seen || slot->cause.raise <= cpu->softirq))
+		/* What came behind the stamp at which the poll is known to run is the next one's:
+		 * another CPU may take an interrupt while a busy poll begins here. An empty poll is
+		 * only seen when it is over: what came after its softirq began may be the next
+		 * one's. If not, the next interrupt replaces it. */
+		if (slot && slot->cause.raise <= (seen ? seen : cpu->softirq))
 			take_from_napi(&cpu->poll, slot);
 	} else {
 		take_from_pending(cpu, ifindex, queue, slot ? slot->previous_begin : 0, seen);

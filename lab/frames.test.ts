@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  SPREAD_FLOWS,
   ADDRESSES,
   addressBytes,
   arpFrame,
@@ -8,6 +9,7 @@ import {
   echoFrame,
   sequenceOf,
   sequencePayload,
+  spreadPort,
   udpFlows,
   udpFrame,
   vlanTagged,
@@ -87,6 +89,16 @@ describe('UDP frames', () => {
     );
     expect(frames.map((frame) => sequenceOf(frame.subarray(42)))).toEqual(frames.map((_, index) => index));
     expect(frames[0]?.readUInt16BE(38)).toBe(48);
+  });
+});
+
+describe('spreadPort', () => {
+  it('turns another bit of the port for each flow', () => {
+    const ports = Array.from({ length: SPREAD_FLOWS }, (_, flow) => spreadPort(flow));
+    const turned = ports.slice(1).map((port) => Math.log2(port ^ (ports[0] as number)));
+    expect(turned).toEqual(Array.from({ length: 15 }, (_, bit) => bit));
+    expect(ports.every((port) => port > 1023 && port < 65_536)).toBe(true);
+    expect(() => spreadPort(SPREAD_FLOWS)).toThrow(RangeError);
   });
 });
 

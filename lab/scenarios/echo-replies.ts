@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { echoFrame } from '../frames.js';
-import { scenario, settle } from './scenario.js';
+import { settle } from '../trace-in-guest.js';
+import { scenario } from './scenario.js';
 
 const COUNT = 20;
 const ICMP_REPLY = 0;

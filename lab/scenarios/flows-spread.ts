@@ -1,21 +1,16 @@
 import assert from 'node:assert/strict';
-import { SINK_PORT, sequencePayload, udpFlows, udpFrame } from '../frames.js';
+import { SINK_PORT, SPREAD_FLOWS, sequencePayload, spreadPort, udpFrame } from '../frames.js';
+import { settle } from '../trace-in-guest.js';
 import { type Received, interrupts, received, statistics } from './counters.js';
-import { scenario, settle } from './scenario.js';
+import { scenario } from './scenario.js';
 
 const FRAMES = 800;
 const QUEUES = [0, 1] as const;
-const FLOWS = 16;
-const BASE_PORT = 20_000;
-
-/** Each flow turns another bit of the source port. igb's hash key is new at each boot and the hash is linear: eight
- * neighbouring ports differ in three bits only, which all keys of one in eight put on one queue. */
-const sourcePort = (flow: number): number => (flow === 0 ? BASE_PORT : BASE_PORT ^ (1 << (flow - 1)));
 
 const spreadFrames = (): Buffer[] =>
   Array.from({ length: FRAMES }, (_, index) =>
     udpFrame({
-      sourcePort: sourcePort(index % FLOWS),
+      sourcePort: spreadPort(index % SPREAD_FLOWS),
       port: SINK_PORT,
       payload: sequencePayload(index, 64),
     }),
@@ -23,7 +18,7 @@ const spreadFrames = (): Buffer[] =>
 
 /** Receive-side scaling by UDP ports: what tests of queues rely on. */
 export const flowsSpread = scenario({
-  name: `${FLOWS} UDP flows spread over both queues of igb, each with its own interrupts`,
+  name: `${SPREAD_FLOWS} UDP flows spread over both queues of igb, each with its own interrupts`,
   needs: { nic: 'igb,queues=2', cpus: 2 },
   start: async (guest) => ({ stats: await statistics(guest), irqs: await interrupts(guest) }),
   send: { frames: spreadFrames, pacing: { gapUs: 1000 } },
@@ -52,10 +47,10 @@ export const flowsSpread = scenario({
 
 /** The same with a tap behind several virtio queues. The driver's own counters have changed names too often to be used. */
 export const virtioSpread = scenario({
-  name: '8 UDP flows spread over both queues of virtio, each with its own interrupts',
+  name: `${SPREAD_FLOWS} UDP flows spread over both queues of virtio, each with its own interrupts`,
   needs: { nic: 'virtio,queues=2', cpus: 2 },
   start: async (guest) => ({ before: await received(guest), irqs: await interrupts(guest) }),
-  send: { frames: () => udpFlows({ count: FRAMES, flows: 8 }), pacing: { gapUs: 1000 } },
+  send: { frames: spreadFrames, pacing: { gapUs: 1000 } },
   expect: async ({ guest, started }) => {
     const frames = (now: Received): number => now.packets - started.before.packets;
     const after = await settle(

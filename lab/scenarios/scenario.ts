@@ -49,17 +49,3 @@ export function scenario<Started>(parts: ScenarioParts<Started>): Scenario {
     },
   };
 }
-
-/** Asks again until `test` holds or the time is over; returns the last answer either way. */
-export async function settle<Answer>(
-  ask: () => Promise<Answer>,
-  test: (answer: Answer) => boolean,
-  seconds = 10,
-): Promise<Answer> {
-  const end = performance.now() + seconds * 1000;
-  for (;;) {
-    const answer = await ask();
-    if (test(answer) || performance.now() > end) return answer;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}

@@ -28,6 +28,4 @@ function nicWithIrq(): { readonly name: string; readonly irqs: readonly number[]
 /** The NIC of the default route, where it has interrupts of its own. */
 export const ownNic = nicWithIrq();
 
-/** A title that says why its tests are skipped. */
-export const titled = (title: string, why: string | undefined): string =>
-  why === undefined ? title : `${title} (skipped: ${why})`;
+export { titled } from '../support/titled.js';

@@ -1,0 +1,128 @@
+/** A trace in a guest, and frames by phases: the source port of a frame says in which phase it was sent. */
+import { ADDRESSES, SINK_PORT, sequencePayload, udpFrame } from '../../lab/frames.js';
+import type { Guest } from '../../lab/guest.js';
+import type { Pacing, Sent } from '../../lab/inject.js';
+import type { Running } from '../../lab/running.js';
+import { type Entrance, sendCounted, startTrace } from '../../lab/trace-in-guest.js';
+import { HOOKED_STAGES } from '../../src/stages.js';
+import { type NoteLine, type PacketLine, type TraceLines, readTrace } from './ndjson.js';
+
+const FLOWS = 8;
+/** Ports per phase; the flows of a phase take turns. */
+const PORTS = 100;
+const FIRST_PORT = 2000;
+
+/** `count` frames of a phase, over `flows` flows, to the first NIC unless another address is given. */
+export function phaseFrames(
+  phase: number,
+  count: number,
+  flows = FLOWS,
+  targetMac: string = ADDRESSES.guestMac,
+): Buffer[] {
+  return Array.from({ length: count }, (_, index) =>
+    udpFrame({
+      sourcePort: FIRST_PORT + phase * PORTS + (index % flows),
+      port: SINK_PORT,
+      payload: sequencePayload(index),
+      targetMac,
+    }),
+  );
+}
+
+/** Runs a shell command in the guest; throws with what it said. */
+export async function sh(guest: Guest, command: string): Promise<string> {
+  const { code, stdout, stderr } = await guest.run(['sh', '-c', command]);
+  if (code !== 0) throw new Error(`${command}: exit ${code}: ${stderr}`);
+  return stdout.trim();
+}
+
+/** Receive and transmit interrupts of an interface to one CPU. The first that comes afterwards may still be on the old one. */
+export async function moveInterrupts(guest: Guest, cpu: number, iface = 'eth0'): Promise<void> {
+  const lines = `grep -E ' ${iface}(-|$)' /proc/interrupts | cut -d: -f1`;
+  const moved = await sh(
+    guest,
+    `for irq in $(${lines}); do echo ${cpu} >/proc/irq/$irq/smp_affinity_list && echo $irq; done`,
+  );
+  if (moved === '') throw new Error(`${iface} has no interrupts to move`);
+}
+
+/** A trace that is running. */
+export class GuestTrace {
+  readonly running: Running;
+  private readonly guest: Guest;
+
+  private constructor(guest: Guest, running: Running) {
+    this.guest = guest;
+    this.running = running;
+  }
+
+  /** Starts it; returns once it records. */
+  static async start(guest: Guest, ...words: string[]): Promise<GuestTrace> {
+    return new GuestTrace(guest, await startTrace(guest, words));
+  }
+
+  /** Sends frames, two at a time every 2 ms unless said, and waits until the interface has counted them. */
+  send(frames: readonly Buffer[], pacing: Pacing = {}, way: Entrance = {}): Promise<Sent> {
+    return sendCounted(this.guest, frames, { burst: 2, gapUs: 2000, ...pacing }, way);
+  }
+
+  /** Ends it, as Ctrl-C does unless another signal is named. */
+  async end(signal: NodeJS.Signals = 'SIGINT'): Promise<Traced> {
+    this.running.kill(signal);
+    const { code, stdout, stderr } = await this.running.wait();
+    try {
+      return new Traced(code, readTrace(stdout), stderr);
+    } catch (error) {
+      throw new Error(`${String(error)}; exit ${code}; ${stderr}`, { cause: error });
+    }
+  }
+}
+
+/** How a trace ended, as far as losses go. */
+export interface Account {
+  readonly code: number;
+  readonly lost: number;
+  readonly losses: TraceLines['losses'];
+}
+
+/** The account of a trace that lost nothing. */
+export const NOTHING_LOST: Account = { code: 0, lost: 0, losses: [] };
+
+/** What a trace gave. */
+export class Traced {
+  readonly code: number;
+  readonly lines: TraceLines;
+  readonly stderr: string;
+
+  constructor(code: number, lines: TraceLines, stderr: string) {
+    this.code = code;
+    this.lines = lines;
+    this.stderr = stderr;
+  }
+
+  get notes(): readonly NoteLine[] {
+    return this.lines.notes;
+  }
+
+  /** To be compared with {@link NOTHING_LOST}: a failure then shows what was lost. */
+  get account(): Account {
+    return { code: this.code, lost: this.lines.summary.lost, losses: this.lines.losses };
+  }
+
+  /** Packets of a phase. */
+  phase(phase: number): readonly PacketLine[] {
+    const first = FIRST_PORT + phase * PORTS;
+    return this.lines.packets.filter(({ flow }) => {
+      const port = flow.sourcePort ?? 0;
+      return flow.destinationPort === SINK_PORT && port >= first && port < first + PORTS;
+    });
+  }
+}
+
+/** Packets that have a stage stamped before one that comes earlier in the ladder. The NIC's own stamp has an error. */
+export function outOfOrder(packets: readonly PacketLine[]): PacketLine[] {
+  return packets.filter(({ stages }) => {
+    const times = HOOKED_STAGES.flatMap(({ name }) => stages[name] ?? []);
+    return times.some((time, index) => index > 0 && time < (times[index - 1] as number));
+  });
+}
