@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { HOOKED_STAGES, type StageName } from '../../src/stages.js';
 import { SINK_PORT } from '../frames.js';
 import { TCP_PORT, inOrder, judge } from './judge.js';
 import type { PacketFacts, TraceFacts, Traffic } from './result.js';
 
 const STAGES = { entry: 0, isr: 10, raise: 20, softirq: 30, poll: 40, driver: 50, stack: 60 };
-const WAYS = Object.keys(STAGES).map((stage) => ({
-  stage: stage as keyof typeof STAGES,
+const WAYS = HOOKED_STAGES.map(({ name: stage }) => ({
+  stage,
   hook: 'some',
   reasons: [],
 }));
@@ -20,11 +21,19 @@ function packet(more: Partial<PacketFacts> = {}): PacketFacts {
     length: 48,
     flow: { sourcePort: 1000, destinationPort: SINK_PORT },
     stages: STAGES,
+    fate: 'read',
+    reader: { pid: 7, bytes: 20 },
     ...more,
   };
 }
 
-const segment = packet({ how: 'batch', flow: { sourcePort: 40_000, destinationPort: TCP_PORT } });
+const segment = packet({
+  how: 'batch',
+  flow: { sourcePort: 40_000, destinationPort: TCP_PORT },
+  reader: { pid: 8, bytes: 100 },
+});
+const without = (missing: StageName) =>
+  WAYS.map((way) => (way.stage === missing ? { stage: missing, reasons: ['not here'] } : way));
 const traffic: Traffic = {
   udp: new Map([[1000, [48, 56]]]),
   tcpFrames: 1,
@@ -85,6 +94,25 @@ describe('judge', () => {
       {},
       /entry is not reached, and no/,
     ],
+    ['a stage without hook that others reach', { ways: without('ip') }, {}, /^ip is not reached: not here$/],
+    [
+      'a datagram that another program read',
+      { packets: [packet({ reader: { pid: 9, bytes: 20 } }), packet({ length: 56 }), segment] },
+      {},
+      /1 datagrams are not read by their receiver: 1 read/,
+    ],
+    [
+      'a TCP frame without an end',
+      { packets: [packet(), packet({ length: 56 }), { ...segment, fate: 'open' }] },
+      {},
+      /1 TCP frames have no end/,
+    ],
+    [
+      'TCP bytes that no reader has in the trace',
+      { packets: [packet(), packet({ length: 56 }), { ...segment, reader: { pid: 9, bytes: 100 } }] },
+      {},
+      /0 of 100 TCP bytes are read in the trace/,
+    ],
     ['a stage that is not spoken of', { ways: WAYS.slice(1) }, {}, /nothing is said about entry/],
     [
       'bounds that cross',
@@ -106,6 +134,15 @@ describe('judge', () => {
     ],
   ] as const)('fails for %s', (_what, change, sent, why) => {
     expect(failures(change, sent)).toMatch(why);
+  });
+});
+
+describe('the stages that a kernel has no hook for', () => {
+  it('may be missing, and must be', () => {
+    expect(judge({ ...trace, ways: without('poll') }, traffic, ['poll']).failures).toEqual([]);
+    expect(judge(trace, traffic, ['poll']).failures).toEqual([
+      'poll is reached by some, which the table of kernels does not know',
+    ]);
   });
 });
 

@@ -82,14 +82,19 @@ function accountFailures(
   return failures;
 }
 
-function ladderFailures(trace: TraceFacts): string[] {
+function ladderFailures(trace: TraceFacts, unreached: readonly StageName[]): string[] {
   const failures: string[] = [];
   const wrong = trace.packets.filter((packet) => !inOrder(packet));
   if (wrong.length > 0) failures.push(`${wrong.length} packets have stages out of order`);
   const mute = trace.ways.filter(({ hook, reasons }) => hook === undefined && reasons.length === 0);
   for (const { stage } of mute) failures.push(`${stage} is not reached, and no reason is given`);
-  for (const stage of ORDER.slice(0, ORDER.indexOf('stack') + 1)) {
-    if (!trace.ways.some((way) => way.stage === stage)) failures.push(`nothing is said about ${stage}`);
+  for (const stage of ORDER) {
+    const way = trace.ways.find((one) => one.stage === stage);
+    if (way === undefined) failures.push(`nothing is said about ${stage}`);
+    else if (way.hook === undefined && !unreached.includes(stage))
+      failures.push(`${stage} is not reached: ${way.reasons.join('; ')}`);
+    else if (way.hook !== undefined && unreached.includes(stage))
+      failures.push(`${stage} is reached by ${way.hook}, which the table of kernels does not know`);
   }
   const hooked = (stage: StageName): boolean =>
     trace.ways.some((way) => way.stage === stage && way.hook !== undefined);
@@ -150,8 +155,11 @@ export function words(counts: Readonly<Record<string, number>>): string {
     .join(', ');
 }
 
-/** Judges a trace of known traffic. */
-export function judge(trace: TraceFacts, traffic: Traffic): Verdict {
+/**
+ * Judges a trace of known traffic.
+ * @param unreached stages that the kernel has no hook for
+ */
+export function judge(trace: TraceFacts, traffic: Traffic, unreached: readonly StageName[] = []): Verdict {
   const { packets } = trace;
   const to = (port: number): PacketFacts[] => packets.filter(({ flow }) => flow.destinationPort === port);
   const [udp, tcp] = [to(SINK_PORT), to(TCP_PORT)];
@@ -174,7 +182,7 @@ export function judge(trace: TraceFacts, traffic: Traffic): Verdict {
   return {
     failures: [
       ...accountFailures(trace, traffic, udp, tcp),
-      ...ladderFailures(trace),
+      ...ladderFailures(trace, unreached),
       ...boundFailures(packets),
       ...readFailures(trace, traffic, udp, tcp),
     ],

@@ -11,8 +11,9 @@ import type { Say } from '../progress.js';
 import type { Running } from '../running.js';
 import { startSink, startTcpSink } from '../sink.js';
 import { TcpPeer } from '../tcp-peer.js';
+import { framesReceived, settle, startTrace } from '../trace-in-guest.js';
 import { withGuest } from '../with-guest.js';
-import { CELL_CPUS, type Cell } from './cells.js';
+import { CELL_CPUS, type Cell, UNREACHED } from './cells.js';
 import { TCP_PORT, judge } from './judge.js';
 import type { CellResult, PacketFacts, TraceFacts, Traffic, WayLine } from './result.js';
 
@@ -73,19 +74,8 @@ async function sendTcp(guest: Guest): Promise<number> {
   return peer.sent;
 }
 
-async function startTrace(guest: Guest): Promise<Running> {
-  // As far as any packet's way is followed.
-  const until = HOOKED_STAGES.at(-1)?.name ?? '';
-  const words = ['trace', GUEST_IFACE, '--format', 'ndjson', '--until', until];
-  const running = guest.start(['node', 'dist/src/cli/main.js', ...words]);
-  for await (const line of running.lines()) if (line.startsWith('{"type":"meta"')) return running;
-  const { code, stderr } = await running.wait();
-  throw new RxError('RXS_LAB', {
-    doing: 'tracing in the guest',
-    why: `rxstamp ended with code ${code} before it began: ${stderr.trim()}`,
-    hint: 'run it by hand: rxstamp lab -- npx rxstamp trace eth0',
-  });
-}
+/** As far as any packet's way is followed. */
+const UNTIL = HOOKED_STAGES.at(-1)?.name ?? '';
 
 async function finishTrace(running: Running): Promise<TraceFacts> {
   running.kill('SIGINT');
@@ -106,9 +96,6 @@ async function finishTrace(running: Running): Promise<TraceFacts> {
   };
 }
 
-const received = async (guest: Guest): Promise<number> =>
-  Number(await guest.shell(`cat /sys/class/net/${GUEST_IFACE}/statistics/rx_packets`));
-
 /** Ends a command that does not end by itself in time. */
 async function inTime<Result>(command: Running, result: Promise<Result>): Promise<Result> {
   const timer = setTimeout(() => command.kill('SIGTERM'), PATIENCE * 1000);
@@ -123,19 +110,18 @@ async function runInGuest(guest: Guest): Promise<{ traffic: Traffic; trace: Trac
   const [udp, tcp, running] = await Promise.all([
     startSink(guest, { count: DATAGRAMS }),
     startTcpSink(guest, TCP_PORT),
-    startTrace(guest),
+    startTrace(guest, [GUEST_IFACE, '--until', UNTIL]),
   ]);
-  const before = await received(guest);
+  const before = await framesReceived(guest);
   await sendDatagrams(guest);
   const udpCount = await inTime(udp.command, udp.wait());
   const frames = await sendTcp(guest);
   const tcpCount = await inTime(tcp.command, tcp.wait());
   // Drivers add up their counters now and then.
-  let counted = (await received(guest)) - before;
-  for (let turns = 0; turns < 30 && counted < DATAGRAMS + frames; turns++) {
-    await sleep(100);
-    counted = (await received(guest)) - before;
-  }
+  const counted = await settle(
+    async () => (await framesReceived(guest)) - before,
+    (count) => count >= DATAGRAMS + frames,
+  );
   const driver = await guest.shell(`basename $(readlink /sys/class/net/${GUEST_IFACE}/device/driver)`);
   return {
     driver: driver.trim(),
@@ -163,7 +149,7 @@ export async function runCell(cell: Cell, say: Say, turn?: Turn): Promise<CellRe
       // Another guest may have had the machine until now.
       from = performance.now();
       const { traffic, trace, driver } = await runInGuest(guest);
-      const verdict = judge(trace, traffic);
+      const verdict = judge(trace, traffic, UNREACHED[cell.kernel]);
       return {
         ...cell,
         release: guest.release,

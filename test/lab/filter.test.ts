@@ -14,7 +14,7 @@ interface Seen {
   readonly lost: number;
 }
 
-/** RXSTAMP_FILTER_GUEST=7.3/virtio-net: another kernel and NIC than the usual ones. */
+/** RXSTAMP_FILTER_GUEST=7/virtio: another kernel and NIC than the usual ones. */
 const [kernel = '6.12', nic = 'igb'] = (process.env['RXSTAMP_FILTER_GUEST'] ?? '').split('/').filter(Boolean);
 
 describe(`filters on ${kernel} with ${nic}`, () => {

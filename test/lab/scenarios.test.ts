@@ -5,6 +5,8 @@ import { toStderr } from '../../lab/progress.js';
 import { SCENARIOS } from '../../lab/scenarios/all.js';
 import { groupScenarios, skipReason } from '../../lab/scenarios/runner.js';
 import { type OpenGuest, openGuest } from '../../lab/with-guest.js';
+import { titled } from '../support/titled.js';
+import { cannotBoot } from './needs.js';
 
 const KERNELS = (process.env['RXSTAMP_LAB_KERNELS'] || DEFAULT_KERNEL)
   .split(',')
@@ -12,7 +14,9 @@ const KERNELS = (process.env['RXSTAMP_LAB_KERNELS'] || DEFAULT_KERNEL)
 
 for (const kernel of KERNELS) {
   for (const group of groupScenarios(kernel, SCENARIOS)) {
-    describe(group.label, () => {
+    const { nic } = group.options;
+    const why = typeof nic === 'string' ? cannotBoot(nic) : undefined;
+    describe.skipIf(why !== undefined)(titled(group.label, why), () => {
       let open: OpenGuest | undefined;
       beforeAll(async () => {
         open = await openGuest({ ...group.options, say: toStderr });

@@ -5,8 +5,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TAP } from '../../lab/tap.js';
 import { packageRoot } from '../../src/sys/package.js';
+import { titled } from '../support/titled.js';
+import { cannotBoot } from './needs.js';
 
-const root = process.geteuid?.() === 0;
+const why = cannotBoot('virtio,queues=2');
+const what = 'a guest with two virtio queues whose owner is killed by SIGKILL';
 
 /** Network namespaces that any process lives in. */
 function namespaces(): Set<string> {
@@ -23,7 +26,7 @@ function namespaces(): Set<string> {
 
 const interfaces = (): string => readFileSync('/proc/net/dev', 'utf8');
 
-describe.skipIf(!root)('a guest with two virtio queues whose owner is killed by SIGKILL', () => {
+describe.skipIf(why !== undefined)(titled(what, why), () => {
   const before = namespaces();
   const words = [
     'lab',
