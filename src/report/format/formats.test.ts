@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { GROUNDS, HOW_NAMES, RULE } from '../../packet/arrival.js';
+import { HOW_NAMES } from '../../packet/arrival.js';
 import { META, SHOWN, ZERO, render, renderWays } from '../../../test/support/sample-trace.js';
 import { csvFormat } from './csv.js';
 import { FORMATS } from './index.js';
@@ -51,9 +51,9 @@ describe('the text format', () => {
       'lost 3 packets: ring_full on CPU 1',
       'width of the error bars: own-irq median 3.1µs, max 3.1µs; batch median 8.1µs, max 8.1µs; not known for 3 packets',
       'a class with ?: probable, the evidence leaves another way',
-      `own-irq: ${GROUNDS[RULE.own]}`,
-      `batch: ${GROUNDS[RULE.batchInferred]}`,
-      `polled: ${GROUNDS[RULE.maskedInferred]}`,
+      'own-irq: first packet of the poll that this interrupt led to; only packets raise it, and it came too late to be left over from an earlier one: arrived not after it',
+      'batch: found behind the first packet by the poll behind this interrupt; that it led to this poll is inferred',
+      'polled: no interrupt was found for this poll: arrived not after its driver stamp',
       'no-irq: the interface has no interrupts: stamped at the first stage there is',
       'unknown: the trace began or ended in the middle of its poll, so its interrupt is not known: arrived not after its driver stamp',
     ]);
@@ -131,7 +131,8 @@ describe('the NDJSON format', () => {
       stage: 'entry',
       how: 'own-irq',
       certain: true,
-      ground: GROUNDS[RULE.own],
+      ground:
+        'first packet of the poll that this interrupt led to; only packets raise it, and it came too late to be left over from an earlier one: arrived not after it',
       notBefore: -3100,
       notAfter: 0,
       via: [],
