@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type PacketRow, type PollRow, addPacket, closePoll } from '../../test/support/lanes.js';
-import { CONTEXT, FIRST_PACKET_STAGE, HARDWARE_STAGE, Lane, POLL } from '../record/lane.js';
+import { CONTEXT, FIRST_PACKET_STAGE, HARDWARE_STAGE, Lane, POLL, PacketColumns } from '../record/lane.js';
 import { STAGES, stageIndex } from '../stages.js';
 import {
   type ArrivalFacts,
@@ -224,6 +224,21 @@ describe('a packet without a poll', () => {
     const row = addPacket(lane, { driver: 500 });
     lane.abandonOpen(1);
     expect(stand(lane, row)).toMatchObject({ how: HOW.unknown, rule: RULE.cut, poll: -1, arrival: 500 });
+  });
+
+  it('of a method that sees packets only behind the driver stage arrived not after its first stamp', () => {
+    const lane = new Lane(0);
+    const row = addPacket(lane, { driver: Number.NaN, stack: 700, hardware: 650, hardwareError: 10 });
+    lane.packets.poll[row] = PacketColumns.UNTOLD;
+    const cursor = new PacketCursor();
+    cursor.firstStage = stageIndex('stack');
+    Object.assign(cursor, { lane, row });
+    classify(cursor);
+    expect(cursor).toMatchObject({ how: HOW.unknown, rule: RULE.packetOnly, certain: false, poll: -1 });
+    expect(cursor).toMatchObject({ arrival: 650, notAfter: 660 });
+    expect(cursor.software).toMatchObject({ arrival: 700, stage: stageIndex('stack'), notAfter: 700 });
+    expect(cursor.stage(FIRST_PACKET_STAGE)).toBeNaN();
+    expect(cursor.stage(stageIndex('entry'))).toBeNaN();
   });
 });
 

@@ -30,6 +30,8 @@ const RAISE = stageIndex('raise');
 export class PacketCursor {
   lane!: Lane;
   row = 0;
+  /** The first stage of packets that the method stamps: by it they are ordered. */
+  firstStage: number = FIRST_PACKET_STAGE;
   /** Row in the lane's polls, or -1. */
   poll = -1;
   how: How = HOW.unknown;
@@ -137,11 +139,17 @@ function uncausedRule(cursor: PacketCursor, facts: ArrivalFacts): Rule {
   return facts.tied && facts.starts ? RULE.masked : inferredRule(cursor, facts);
 }
 
+/** The rule for a packet whose `poll` is a marker. */
+function withoutPoll(marker: number): Rule {
+  if (marker === PacketColumns.NONE) return RULE.noIrq;
+  return marker === PacketColumns.UNTOLD ? RULE.packetOnly : RULE.cut;
+}
+
 function decide(cursor: PacketCursor, facts: ArrivalFacts): Rule {
   const { lane, row } = cursor;
   const { polls } = lane;
   const poll = lane.packets.poll[row] as number;
-  if (poll < 0) return poll === PacketColumns.NONE ? RULE.noIrq : RULE.cut;
+  if (poll < 0) return withoutPoll(poll);
   cursor.poll = poll;
   cursor.k = lane.packets.indexInPoll[row] as number;
   cursor.n = polls.packets[poll] as number;
@@ -164,14 +172,14 @@ function decide(cursor: PacketCursor, facts: ArrivalFacts): Rule {
 export function classify(cursor: PacketCursor, facts: ArrivalFacts = NO_FACTS): void {
   const { lane, row } = cursor;
   const { packets } = lane;
-  const driver = packets.times[0]![row] as number;
-  cursor.arrival = driver;
-  cursor.arrivalStage = FIRST_PACKET_STAGE;
+  const first = packets.times[cursor.firstStage - FIRST_PACKET_STAGE]![row] as number;
+  cursor.arrival = first;
+  cursor.arrivalStage = cursor.firstStage;
   cursor.poll = -1;
   cursor.k = 0;
   cursor.n = 0;
   cursor.notBefore = Number.NaN;
-  cursor.notAfter = driver;
+  cursor.notAfter = first;
   cursor.via = CONTEXT.softirq;
   const stackCpu = packets.stackCpu[row] as number;
   cursor.rps = stackCpu !== 0 && stackCpu - 1 !== lane.cpu;
@@ -180,13 +188,13 @@ export function classify(cursor: PacketCursor, facts: ArrivalFacts = NO_FACTS): 
   cursor.how = HOW_OF[rule] as How;
   cursor.certain = CERTAIN[rule] as boolean;
   const hardware = packets.hardware[row] as number;
-  if (!Number.isNaN(hardware)) useHardware(cursor, hardware, driver);
+  if (!Number.isNaN(hardware)) useHardware(cursor, hardware, first);
 }
 
-/** The NIC's own stamp, where it is not proven wrong by lying behind the packet's driver stamp. */
-function useHardware(cursor: PacketCursor, hardware: number, driver: number): void {
+/** The NIC's own stamp, where it is not proven wrong by lying behind the packet's first stamp of the kernel. */
+function useHardware(cursor: PacketCursor, hardware: number, first: number): void {
   const error = cursor.lane.packets.hardwareError[cursor.row] as number;
-  if (!(hardware - error <= driver)) return;
+  if (!(hardware - error <= first)) return;
   const { software } = cursor;
   software.arrival = cursor.arrival;
   software.stage = cursor.arrivalStage;

@@ -50,6 +50,22 @@ describe('packets of several CPUs', () => {
     expect(ids(leave(joiner))).toEqual([0, 1, 2, 3, 4]);
   });
 
+  it('leave in the order of the first stage that their method stamps', () => {
+    const source = new HandSource(2, ['stack']);
+    const joiner = new Joiner(source, 'stack');
+    for (const [id, cpu] of [0, 1, 1, 0].entries())
+      addPacket(source.lanes[cpu]!, { driver: Number.NaN, stack: id * 10, length: id, none: true });
+    source.drainedTo = 0.5 * MS;
+    expect(leave(joiner)).toEqual([]);
+    source.drainedTo = 2 * MS;
+    expect(leave(joiner).map(({ id, stack }) => [id, stack])).toEqual([
+      [0, 0],
+      [1, 10],
+      [2, 20],
+      [3, 30],
+    ]);
+  });
+
   it('wait until no CPU can give an earlier one', () => {
     const { source, joiner, lanes } = setUp(2);
     addPacket(lanes[0]!, { driver: 5 * MS, length: 1, none: true });

@@ -30,6 +30,9 @@ export class Joiner {
   private readonly source: RecordSource;
   private readonly ladder: Ladder;
   private readonly headers = new Headers();
+  /** The first stage of packets that the source stamps. */
+  private readonly firstStage: number;
+  private readonly firstColumn: number;
   private readonly lastColumn: number;
   /** Whether packets are seen to be read or dropped. */
   private readonly endsSeen: boolean;
@@ -52,6 +55,9 @@ export class Joiner {
     this.facts = facts;
     const last = Math.max(stageIndex(until), FIRST_PACKET_STAGE);
     const stamped = source.ways.filter((way) => way.hook !== undefined).map((way) => stageIndex(way.stage));
+    this.firstStage = Math.min(...stamped.filter((stage) => stage >= FIRST_PACKET_STAGE));
+    if (this.firstStage === Number.POSITIVE_INFINITY) this.firstStage = FIRST_PACKET_STAGE;
+    this.firstColumn = this.firstStage - FIRST_PACKET_STAGE;
     this.lastColumn = Math.min(last, Math.max(...stamped, FIRST_PACKET_STAGE)) - FIRST_PACKET_STAGE;
     this.endsSeen = stamped.some((stage) => stage >= stageIndex('read'));
     // Where functions cannot be hooked, transport is seen of some TCP segments only, and ip of none.
@@ -92,9 +98,9 @@ export class Joiner {
     let earliest = Number.POSITIVE_INFINITY;
     for (const lane of this.active) {
       if (lane.head >= lane.count) continue;
-      const driver = lane.packets.times[0]![lane.head] as number;
-      if (driver < earliest) {
-        earliest = driver;
+      const time = lane.packets.times[this.firstColumn]![lane.head] as number;
+      if (time < earliest) {
+        earliest = time;
         first = lane;
       }
     }
@@ -103,24 +109,26 @@ export class Joiner {
     const row = first.head++;
     if (first.packets.poll[row] === PacketColumns.OPEN) first.abandonOpen(row + 1);
     if (this.endsSeen) this.settleFate(first, row);
+    cursor.firstStage = this.firstStage;
     cursor.lane = first;
     cursor.row = row;
     classify(cursor, this.facts);
     return true;
   }
 
-  private ready(lane: Lane, driver: number): boolean {
+  /** @param time the packet's first stamp */
+  private ready(lane: Lane, time: number): boolean {
     const now = this.source.drainedTo;
-    if (driver > now - IN_FLIGHT_NS) return false;
+    if (time > now - IN_FLIGHT_NS) return false;
     const { packets, head } = lane;
-    if (packets.poll[head] === PacketColumns.OPEN && driver > now - POLL_HOLD_NS) return false;
-    if (this.lastColumn === 0) return true;
+    if (packets.poll[head] === PacketColumns.OPEN && time > now - POLL_HOLD_NS) return false;
+    if (this.lastColumn <= this.firstColumn) return true;
     if (this.endsSeen) {
       // Its end may be in a ring that was read later than those of its other stages.
-      if ((packets.ended[head] as number) <= now - IN_FLIGHT_NS || driver <= now - this.waitNs) return true;
+      if ((packets.ended[head] as number) <= now - IN_FLIGHT_NS || time <= now - this.waitNs) return true;
       return this.emptySegment(lane, head) && this.usedUp(lane, head, now);
     }
-    if (driver <= now - STAGE_HOLD_NS || packets.fate[head] === FATE.merged) return true;
+    if (time <= now - STAGE_HOLD_NS || packets.fate[head] === FATE.merged) return true;
     return (packets.times[this.lastColumn]![head] as number) <= now - IN_FLIGHT_NS;
   }
 

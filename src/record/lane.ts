@@ -85,8 +85,13 @@ export class PacketColumns extends Columns {
   static readonly NONE = -2;
   /** `poll` of a packet whose poll's end was never seen. */
   static readonly UNSEEN = -3;
+  /** `poll` of a packet of a method that sees neither interrupts nor polls. */
+  static readonly UNTOLD = -4;
 
-  /** Per later stage, indexed by stage; the first is the driver stage. */
+  /**
+   * Per later stage, indexed by stage; the first is the driver stage. A lane is in the order of the first of them that its
+   * method stamps.
+   */
   readonly times: Float64Array[] = STAGES.slice(FIRST_PACKET_STAGE).map(
     () => new Float64Array(this.capacity),
   );

@@ -2,7 +2,7 @@
 import { barText } from '../base/time.js';
 import { GROUNDS, HOW, HOW_NAMES, type PacketCursor } from '../packet/arrival.js';
 import type { Stopped } from '../packet/selection.js';
-import { FATE, FIRST_PACKET_STAGE, FIRST_POLL_STAGE, POLL } from '../record/lane.js';
+import { FATE, FIRST_POLL_STAGE, POLL } from '../record/lane.js';
 import { type LossLedger, PACKET_LOSS } from '../record/loss.js';
 import { STAGE_NAMES, type StageName, stageIndex } from '../stages.js';
 import { type Lookups, NO_LOOKUPS } from './lookups.js';
@@ -16,7 +16,7 @@ import { FATE_NAMES } from './words.js';
 function outOfOrder(cursor: PacketCursor, stamped: readonly number[]): boolean {
   const { hardware, hardwareError } = cursor.lane.packets;
   const earliest = (hardware[cursor.row] as number) - (hardwareError[cursor.row] as number);
-  if (earliest > cursor.stage(FIRST_PACKET_STAGE)) return true;
+  if (earliest > cursor.stage(cursor.firstStage)) return true;
   let last = Number.NEGATIVE_INFINITY;
   for (let i = 0; i < stamped.length; i++) {
     const time = cursor.stage(stamped[i] as number);

@@ -41,6 +41,7 @@ export const RULE = {
   noIrqYet: 16,
   untold: 17,
   ownUncounted: 18,
+  packetOnly: 19,
 } as const;
 
 /** One of {@link RULE}. */
@@ -164,6 +165,12 @@ export const RULES: readonly RuleText[] = [
     certain: false,
     ground:
       'first packet of the poll that this interrupt led to; the driver took more from its queue than it handed over, so one of those may have raised it',
+  },
+  {
+    how: HOW.unknown,
+    certain: false,
+    ground:
+      'this method sees no interrupts, and packets not before this stage: arrived not after its first stamp',
   },
 ];
 
