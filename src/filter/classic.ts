@@ -37,6 +37,15 @@ export const OP = {
   JSET: 0x40,
 } as const;
 
+/** The {@link CLASS} of a code. */
+export const classOf = (code: number): number => code & 0x07;
+/** The {@link MODE} of a load. */
+export const modeOf = (code: number): number => code & 0xe0;
+/** The {@link OP} of an operation or a jump. */
+export const operationOf = (code: number): number => code & 0xf0;
+/** X is copied to A; without, among those of class MISC: A to X. */
+export const isTxa = (code: number): boolean => (code & 0xf8) === 0x80;
+
 /** Bit 3: the operand is X, not `k`. */
 export const OPERAND_X = 0x08;
 
@@ -64,7 +73,7 @@ export function loadSize(code: number): 1 | 2 | 4 {
 /** True for an absolute load that is no load of bytes. */
 export function isExtension(instruction: ClassicInstruction): boolean {
   const { code, k } = instruction;
-  return (code & 0x07) === CLASS.LD && (code & 0xe0) === MODE.ABS && k >= FIRST_EXTENSION;
+  return classOf(code) === CLASS.LD && modeOf(code) === MODE.ABS && k >= FIRST_EXTENSION;
 }
 
 /** Reads an array of `struct bpf_insn`, 8 bytes each. */
@@ -81,9 +90,9 @@ export function readClassic(bytes: Uint8Array): ClassicInstruction[] {
 /** Where instruction `index` goes on; empty behind a return. Jumps backward come out as what they are. */
 export function successors(program: readonly ClassicInstruction[], index: number): number[] {
   const { code, jt, jf, k } = program[index] as ClassicInstruction;
-  const kind = code & 0x07;
+  const kind = classOf(code);
   if (kind === CLASS.RET) return [];
   if (kind !== CLASS.JMP) return [index + 1];
-  if ((code & 0xf0) === OP.JA) return [index + 1 + (k | 0)];
+  if (operationOf(code) === OP.JA) return [index + 1 + (k | 0)];
   return [index + 1 + jt, index + 1 + jf];
 }

@@ -21,6 +21,10 @@ import {
   isExtension,
   loadSize,
   successors,
+  classOf,
+  isTxa,
+  modeOf,
+  operationOf,
 } from './classic.js';
 import { CODE, type ExtendedInstruction, JUMP32 } from './extended.js';
 import { reachOf } from './ranges.js';
@@ -113,8 +117,8 @@ function reachable(program: readonly ClassicInstruction[]): boolean[] {
 
 function load(to: Emitter, instruction: ClassicInstruction, room: Room): void {
   const { code, k } = instruction;
-  const target = (code & 0x07) === CLASS.LD ? A : X;
-  const mode = code & 0xe0;
+  const target = classOf(code) === CLASS.LD ? A : X;
+  const mode = modeOf(code);
   if (mode === MODE.IMM) return to.emit(CODE.MOVE32_K, target, 0, k);
   if (mode === MODE.LEN) return to.emit(CODE.MOVE32_X, target, LENGTH);
   if (mode === MODE.MEM) return to.emit(CODE.LOAD_WORD, target, FRAME, 0, wordAt(k));
@@ -163,7 +167,7 @@ function extension(to: Emitter, k: number): void {
 }
 
 function operate(to: Emitter, { code, k }: ClassicInstruction): void {
-  const operation = code & 0xf0;
+  const operation = operationOf(code);
   const byX = (code & OPERAND_X) !== 0;
   const shift = operation === OP.LSH || operation === OP.RSH;
   const divide = operation === OP.DIV || operation === OP.MOD;
@@ -189,7 +193,7 @@ const INVERSE: Readonly<Record<number, number | undefined>> = {
 };
 
 function branch(to: Emitter, { code, jt, jf, k }: ClassicInstruction, index: number): void {
-  const operation = code & 0xf0;
+  const operation = operationOf(code);
   const next = index + 1;
   if (operation === OP.JA) return to.jump(CODE.JUMP, next + k);
   if (jt === jf) return to.jump(CODE.JUMP, next + jt);
@@ -211,7 +215,7 @@ function leave(to: Emitter, { code, k }: ClassicInstruction): void {
 
 function one(to: Emitter, instruction: ClassicInstruction, index: number, room: Room): void {
   const { code, k } = instruction;
-  switch (code & 0x07) {
+  switch (classOf(code)) {
     case CLASS.LD:
     case CLASS.LDX:
       return load(to, instruction, room);
@@ -226,21 +230,22 @@ function one(to: Emitter, instruction: ClassicInstruction, index: number, room: 
     case CLASS.RET:
       return leave(to, instruction);
     default:
-      return (code & 0xf8) === 0x80 ? to.emit(CODE.MOVE32_X, A, X) : to.emit(CODE.MOVE32_X, X, A);
+      return isTxa(code) ? to.emit(CODE.MOVE32_X, A, X) : to.emit(CODE.MOVE32_X, X, A);
   }
 }
 
 /** A division by the constant zero is a "no", so that nothing behind it counts as reached. */
 function plain(instruction: ClassicInstruction): ClassicInstruction {
   const { code, k } = instruction;
-  const divides = (code & 0x0f) === CLASS.ALU && ((code & 0xf0) === OP.DIV || (code & 0xf0) === OP.MOD);
+  const divides =
+    (code & 0x0f) === CLASS.ALU && (operationOf(code) === OP.DIV || operationOf(code) === OP.MOD);
   return divides && k === 0 ? { code: CLASS.RET, jt: 0, jf: 0, k: 0 } : instruction;
 }
 
 const usesMemory = ({ code }: ClassicInstruction): boolean =>
-  (code & 0x07) === CLASS.ST ||
-  (code & 0x07) === CLASS.STX ||
-  ((code & 0x07) <= CLASS.LDX && (code & 0xe0) === MODE.MEM);
+  classOf(code) === CLASS.ST ||
+  classOf(code) === CLASS.STX ||
+  (classOf(code) <= CLASS.LDX && modeOf(code) === MODE.MEM);
 
 /** Converts a compiled filter. @throws RxError RXS_FILTER when it loops, looks too far or is too long */
 export function convert(filter: readonly ClassicInstruction[], room: Room): Converted {

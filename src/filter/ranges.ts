@@ -13,6 +13,10 @@ import {
   isExtension,
   loadSize,
   successors,
+  classOf,
+  isTxa,
+  modeOf,
+  operationOf,
 } from './classic.js';
 
 const ANY = 0xffffffff;
@@ -29,9 +33,9 @@ const capped = (value: number): number => (value > ANY ? ANY : value);
 const filled = (value: number): number => 2 ** (32 - Math.clz32(value)) - 1;
 
 function afterOperation(code: number, a: number, operand: number, known: boolean): number {
-  switch (code & 0xf0) {
+  switch (operationOf(code)) {
     case OP.ADD:
-      return a + operand > ANY ? ANY : a + operand;
+      return capped(a + operand);
     case OP.MUL:
       return capped(a * operand);
     case OP.AND:
@@ -54,7 +58,7 @@ function afterOperation(code: number, a: number, operand: number, known: boolean
 
 function loaded(instruction: ClassicInstruction, bounds: Bounds): number {
   const { code, k } = instruction;
-  switch (code & 0xe0) {
+  switch (modeOf(code)) {
     case MODE.IMM:
       return k;
     case MODE.MEM:
@@ -73,7 +77,7 @@ function loaded(instruction: ClassicInstruction, bounds: Bounds): number {
 function step(instruction: ClassicInstruction, bounds: Bounds): void {
   const { code, k } = instruction;
   const byX = (code & OPERAND_X) !== 0;
-  switch (code & 0x07) {
+  switch (classOf(code)) {
     case CLASS.LD:
       bounds.a = loaded(instruction, bounds);
       break;
@@ -90,7 +94,7 @@ function step(instruction: ClassicInstruction, bounds: Bounds): void {
       bounds.a = afterOperation(code, bounds.a, byX ? bounds.x : k, !byX);
       break;
     case CLASS.MISC:
-      if ((code & 0xf8) === 0x80) bounds.a = bounds.x;
+      if (isTxa(code)) bounds.a = bounds.x;
       else bounds.x = bounds.a;
       break;
   }
@@ -108,9 +112,9 @@ function merge(into: Bounds | undefined, from: Bounds): Bounds {
 /** One past the last byte that an instruction can load; 0 for one that loads none. */
 function reach(instruction: ClassicInstruction, x: number): number {
   const { code, k } = instruction;
-  const kind = code & 0x07;
+  const kind = classOf(code);
   if ((kind !== CLASS.LD && kind !== CLASS.LDX) || isExtension(instruction)) return 0;
-  switch (code & 0xe0) {
+  switch (modeOf(code)) {
     case MODE.ABS:
       return k + loadSize(code);
     case MODE.IND:
