@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { known, unknown } from '../base/answer.js';
 import { resolveNic } from '../nic/resolve.js';
+import type { KernelFiles } from '../sys/files.js';
 import { savedFiles } from '../sys/saved-files.js';
-import { examine, nicTexts, problems, verdict } from './doctor.js';
+import { examine, nicTexts, verdict } from './doctor.js';
 import { doctorText } from './doctor-text.js';
 import { YES, no } from './engine.js';
 import type { NicTexts, StampFacts } from './finding.js';
@@ -23,6 +24,8 @@ function look(extra: string, texts: Partial<NicTexts> = {}) {
   const files = savedFiles(`${MACHINE}${AS_ROOT}${extra}`);
   return examine({ files, nic: resolveNic('eth0', files), texts: { ...TEXTS, ...texts } });
 }
+const problems = (files: KernelFiles) =>
+  examine({ files, nic: undefined, texts: undefined }).filter(({ level }) => level === 'problem');
 const one = (id: string, ...args: Parameters<typeof look>) =>
   look(...args).filter((finding) => finding.id === id);
 

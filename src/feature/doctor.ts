@@ -1,6 +1,5 @@
-/** All checks in one place: `rxstamp doctor` prints them, `rxstamp trace` asks for the problems among them. */
+/** All checks in one place. */
 import type { Nic } from '../nic/nic.js';
-import type { KernelFiles } from '../sys/files.js';
 import type { RunProgram } from '../sys/programs.js';
 import type { CheckContext, NamedFinding, NicTexts } from './finding.js';
 import { type StageReport, wayReason } from './hooks.js';
@@ -47,13 +46,6 @@ export function examine(context: CheckContext): NamedFinding[] {
     const { id, title, group } = check;
     return [found].flat().map((finding) => Object.assign({ id, title, group }, finding));
   });
-}
-
-/** What would make a trace fail, found without loading or running anything. Costs about a millisecond. */
-export function problems(files: KernelFiles): NamedFinding[] {
-  return examine({ files, nic: undefined, texts: undefined }).filter(
-    (finding) => finding.level === 'problem',
-  );
 }
 
 /** The verdict over stages and findings. An interface without interrupts has no stage before the driver. */

@@ -1,7 +1,7 @@
 /** The door to this machine's hooks. Separate, so that reading a saved machine does not load libbpf. */
 import { tryTracepoint } from '../sys/bpf-trial.js';
 import { effectiveCapabilities } from '../sys/caps.js';
-import { kernelConfig } from '../sys/kernel-config.js';
+import { type KernelConfig, kernelConfig } from '../sys/kernel-config.js';
 import { openKernelBtf, tryFentry, tryVariable } from '../sys/libbpf.js';
 import { errnoText } from '../sys/libc.js';
 import type { HookDoor } from './hooks.js';
@@ -16,6 +16,7 @@ export function hostHooks(): HookDoor & {
   close(): void;
 } {
   const btf = openKernelBtf();
+  let config: KernelConfig | undefined;
   return {
     hasBtf: btf !== undefined,
     hasVariable: (name) => {
@@ -29,7 +30,10 @@ export function hostHooks(): HookDoor & {
     tryTracepoint: (name) => (btf === undefined ? undefined : tryTracepoint(btf, name)),
     errnoText,
     capabilities: effectiveCapabilities(),
-    config: kernelConfig(),
+    // Thousands of options are read to explain one refusal: only when there is one.
+    get config() {
+      return (config ??= kernelConfig());
+    },
     close: () => btf?.close(),
   };
 }

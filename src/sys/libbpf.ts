@@ -84,7 +84,7 @@ function takeLog(): { short: string; whole: string } {
 }
 
 /** BTF kinds that rxstamp asks for. */
-export const BTF_KIND = { ENUM: 6, FUNC: 12, VAR: 14, TYPEDEF: 8 } as const;
+const BTF_KIND = { ENUM: 6, FUNC: 12, VAR: 14, TYPEDEF: 8 } as const;
 
 /** Answers whether names are in the running kernel's BTF. */
 export interface KernelBtf {
@@ -129,11 +129,14 @@ export function possibleCpus(): number {
 }
 
 const RAW_TRACEPOINT = 17;
-const TRACING = 26;
+/** BPF_PROG_TYPE_TRACING. */
+export const TRACING = 26;
 const TRACE_FENTRY = 24;
-const RETURN_ZERO = [0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0] as const;
+/** `return 0` as instructions. */
+export const RETURN_ZERO = [0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0] as const;
 
-function loadProbe(type: number, instructions: Uint8Array, attachType: number, btfId: number): number {
+/** Loads a program to see whether the kernel takes it, for src/sys alone. @returns its descriptor, or minus the errno */
+export function loadProbe(type: number, instructions: Uint8Array, attachType: number, btfId: number): number {
   // struct bpf_prog_load_opts of libbpf 1.1: sz at 0, expected_attach_type at 12, attach_btf_id at 32.
   const options = new DataView(new ArrayBuffer(48));
   options.setBigUint64(0, 48n, true);
