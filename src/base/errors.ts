@@ -85,13 +85,3 @@ export class RxError extends Error {
     return `${this.code}: ${this.message}. hint: ${this.hint}`;
   }
 }
-
-/** Closes a switch over a union: a forgotten member is a compile error. */
-export function assertUnreachable(value: never): never {
-  throw new RxError('RXS_INTERNAL', {
-    doing: 'handling a value',
-    subject: JSON.stringify(value),
-    why: 'no case for it',
-    hint: 'this is a defect in rxstamp; please report it with the command line',
-  });
-}

@@ -1,4 +1,5 @@
 /** Who talks to whom: the flow in a packet's first bytes. Nothing beyond the headers is looked at. */
+import type { Mutable } from '../base/mutable.js';
 import { HEADER_WORDS, type Lane, PACKET_AT_ETHERNET } from '../record/lane.js';
 import { ipv4Text, ipv6Text } from './address.js';
 import { EXTENSION_HEADERS, FRAGMENT_HEADER, TCP, UDP, VLAN_TAGS } from './protocols.js';
@@ -23,8 +24,6 @@ export interface Flow {
   /** The captured bytes end before the flow does. */
   readonly truncated?: boolean;
 }
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** IP protocols whose header begins with two ports. */
 export const WITH_PORTS: ReadonlySet<number> = new Set([TCP, UDP, 33, 132, 136]);

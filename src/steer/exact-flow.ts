@@ -1,22 +1,15 @@
 /** One exact flow, as people write it and as rxstamp prints it. */
-import { RxError } from '../base/errors.js';
+import type { Mutable } from '../base/mutable.js';
 import { parseAddress } from '../packet/address.js';
 import { PROTOCOL_NAMES, WITH_PORTS } from '../packet/flow.js';
-import { type FlowSpec, type Match, addressBits, ones, toBigint } from './flow-spec.js';
+import { type FlowSpec, type Match, addressBits, ones, toBigint, unreadable } from './flow-spec.js';
 
 const FORM =
   'write it like udp 10.0.0.2:1000 > 10.0.0.1:9999, or as rxstamp trace prints a packet of IP that is no fragment';
 
-function cannot(text: string, why: string): RxError {
-  return new RxError('RXS_FLOW', {
-    doing: 'reading the flow',
-    subject: JSON.stringify(text),
-    why,
-    hint: FORM,
-  });
+function cannot(text: string, why: string): ReturnType<typeof unreadable> {
+  return unreadable(text, why, FORM);
 }
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 const PROTOCOLS: ReadonlyMap<string, number> = new Map([
   ...Object.entries(PROTOCOL_NAMES).map(([number, name]) => [name.toLowerCase(), Number(number)] as const),

@@ -2,18 +2,20 @@
  * The part of the pcap-filter language that one n-tuple rule can say: fields joined by `and`. What a rule cannot say
  * (or, not, ranges, a port on either side) is an error that names what can be said.
  */
-import { RxError } from '../base/errors.js';
+import type { Mutable } from '../base/mutable.js';
 import { parseAddress } from '../packet/address.js';
-import { type FlowSpec, type Match, TRANSPORTS, addressBits, ones, toBigint } from './flow-spec.js';
+import {
+  type FlowSpec,
+  type Match,
+  TRANSPORTS,
+  addressBits,
+  ones,
+  toBigint,
+  unreadable,
+} from './flow-spec.js';
 
 const CAN_SAY =
   'say it with: ip, ip6, arp, tcp, udp, sctp, icmp, icmp6, ip proto N, ether proto N, vlan ID, src|dst host ADDR, src|dst net ADDR/LEN, src|dst port N, joined by and';
-
-function cannot(text: string, why: string, hint = CAN_SAY): RxError {
-  return new RxError('RXS_FLOW', { doing: 'reading the flow', subject: JSON.stringify(text), why, hint });
-}
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 const PROTOCOLS: ReadonlyMap<string, number> = new Map(
   Object.entries({
@@ -77,8 +79,8 @@ class Parser {
     return this.spec;
   }
 
-  private no(why: string): RxError {
-    return cannot(this.text, why);
+  private no(why: string): ReturnType<typeof unreadable> {
+    return unreadable(this.text, why, CAN_SAY);
   }
 
   private set<K extends keyof FlowSpec>(key: K, value: NonNullable<FlowSpec[K]>, words: string): void {

@@ -1,6 +1,7 @@
 /** A set of flows as an n-tuple rule can say it: every field is given or free, and all that are given must match. */
+import { RxError } from '../base/errors.js';
 import { ipv4Text, ipv6Text, parseAddress } from '../packet/address.js';
-import { type Flow, protocolName } from '../packet/flow.js';
+import type { Flow } from '../packet/flow.js';
 
 /** A field and which of its bits count. */
 export interface Match {
@@ -26,6 +27,11 @@ export const TRANSPORTS = { tcp: 6, udp: 17, sctp: 132 } as const;
 
 export const IPV4 = 0x0800;
 export const IPV6 = 0x86dd;
+
+/** What a flow that cannot be read is answered with. */
+export function unreadable(text: string, why: string, hint: string): RxError {
+  return new RxError('RXS_FLOW', { doing: 'reading the flow', subject: JSON.stringify(text), why, hint });
+}
 
 /** All bits of a field. */
 export const ones = (bits: number): bigint => (1n << BigInt(bits)) - 1n;
@@ -170,9 +176,4 @@ export function specText(spec: FlowSpec): string {
   if (spec.sourcePort !== undefined) words.push(portWords('src', spec.sourcePort));
   if (spec.destinationPort !== undefined) words.push(portWords('dst', spec.destinationPort));
   return words.length === 0 ? 'every packet' : words.join(' and ');
-}
-
-/** Name of the protocol of a set, for sentences. */
-export function protocolWord(spec: FlowSpec): string {
-  return spec.protocol === undefined ? 'any protocol' : protocolName(spec.protocol);
 }

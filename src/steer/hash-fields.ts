@@ -1,6 +1,6 @@
 /** Which packet fields a NIC hashes, per flow type: RXH_* of include/uapi/linux/ethtool.h. */
 import type { FlowSpec } from './flow-spec.js';
-import { FLOW_TYPE } from './rules.js';
+import { FLOW_TYPE, transportType } from './rules.js';
 
 const IP_SOURCE = 1 << 4;
 const IP_DESTINATION = 1 << 5;
@@ -39,10 +39,14 @@ export const HASHED_TYPES: readonly (readonly [string, number])[] = [
 ];
 
 /** The flow type whose fields decide for an expanded set of flows. */
-export function hashedType({ family, protocol }: FlowSpec): number {
-  const four = family === 4;
-  if (protocol === 6) return four ? FLOW_TYPE.tcp4 : FLOW_TYPE.tcp6;
-  if (protocol === 17) return four ? FLOW_TYPE.udp4 : FLOW_TYPE.udp6;
-  if (protocol === 132) return four ? FLOW_TYPE.sctp4 : FLOW_TYPE.sctp6;
-  return four ? FLOW_TYPE.ipv4 : FLOW_TYPE.ipv6;
+export function hashedType(spec: FlowSpec): number {
+  return transportType(spec) ?? (spec.family === 4 ? FLOW_TYPE.ipv4 : FLOW_TYPE.ipv6);
 }
+
+/** Hash functions by their bit (ETH_RSS_HASH_*). */
+export const HASH_FUNCTIONS: Readonly<Record<number, string>> = {
+  0: 'not told',
+  1: 'Toeplitz',
+  2: 'XOR',
+  4: 'CRC32',
+};

@@ -4,7 +4,8 @@ import { compile, noCompiler } from '../../test/support/compile.js';
 import { FLOW_SPEC, RXFH, RXNFC } from '../sys/nic-settings.js';
 import { parseFlowExpression } from './flow-expression.js';
 import { expand, specText } from './flow-spec.js';
-import { actionText, atLocation, decodeRule, encodeRule, locationOf, ruleText, sameRule } from './rules.js';
+import { atLocation } from '../../test/support/fake-nic.js';
+import { actionText, decodeRule, encodeRule, locationOf, ruleText, sameRule } from './rules.js';
 
 /** What a C program that includes the kernel's header prints. */
 const header: Readonly<Record<string, string | number>> =

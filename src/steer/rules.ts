@@ -1,6 +1,16 @@
 /** N-tuple rules: a set of flows as the kernel's struct ethtool_rx_flow_spec, and back. */
 import { FLOW_SPEC } from '../sys/nic-settings.js';
-import { type FlowSpec, IPV4, IPV6, type Match, ones, specText, toBigint, toBytes } from './flow-spec.js';
+import {
+  type FlowSpec,
+  IPV4,
+  IPV6,
+  type Match,
+  TRANSPORTS,
+  ones,
+  specText,
+  toBigint,
+  toBytes,
+} from './flow-spec.js';
 
 /** Flow types of include/uapi/linux/ethtool.h. */
 export const FLOW_TYPE = {
@@ -72,14 +82,19 @@ const LAYOUTS: ReadonlyMap<number, Layout> = new Map<number, Layout>([
 const IP_VERSION_AT = 13;
 const ETHERTYPE_AT = 12;
 
+/** Flow type of a transport that has one of its own. */
+export function transportType({ family, protocol }: FlowSpec): number | undefined {
+  const four = family !== 6;
+  if (protocol === TRANSPORTS.tcp) return four ? FLOW_TYPE.tcp4 : FLOW_TYPE.tcp6;
+  if (protocol === TRANSPORTS.udp) return four ? FLOW_TYPE.udp4 : FLOW_TYPE.udp6;
+  if (protocol === TRANSPORTS.sctp) return four ? FLOW_TYPE.sctp4 : FLOW_TYPE.sctp6;
+  return undefined;
+}
+
 /** Flow type of an expanded set. */
-function typeOf({ family, protocol }: FlowSpec): number {
-  if (family === undefined) return FLOW_TYPE.ether;
-  const four = family === 4;
-  if (protocol === 6) return four ? FLOW_TYPE.tcp4 : FLOW_TYPE.tcp6;
-  if (protocol === 17) return four ? FLOW_TYPE.udp4 : FLOW_TYPE.udp6;
-  if (protocol === 132) return four ? FLOW_TYPE.sctp4 : FLOW_TYPE.sctp6;
-  return four ? FLOW_TYPE.user4 : FLOW_TYPE.user6;
+function typeOf(spec: FlowSpec): number {
+  if (spec.family === undefined) return FLOW_TYPE.ether;
+  return transportType(spec) ?? (spec.family === 4 ? FLOW_TYPE.user4 : FLOW_TYPE.user6);
 }
 
 /** The rule that sends an expanded set (flow-spec.ts, expand) to a queue, at a location or wherever the driver likes. */
@@ -134,13 +149,6 @@ export interface DecodedRule {
 /** The location that a rule carries. */
 export function locationOf(rule: Uint8Array): number {
   return new DataView(rule.buffer, rule.byteOffset).getUint32(FLOW_SPEC.location, true);
-}
-
-/** The same rule for another location. */
-export function atLocation(rule: Uint8Array, location: number): Uint8Array {
-  const moved = rule.slice();
-  new DataView(moved.buffer).setUint32(FLOW_SPEC.location, location, true);
-  return moved;
 }
 
 /** Reads a rule. */

@@ -3,7 +3,7 @@ import type { Nic } from '../nic/nic.js';
 import type { Answer } from '../base/answer.js';
 import { tableLines } from '../base/table.js';
 import type { NicSettings, Rss } from '../sys/nic-settings.js';
-import { HASHED_TYPES, fieldsText } from './hash-fields.js';
+import { HASHED_TYPES, HASH_FUNCTIONS, fieldsText } from './hash-fields.js';
 import { tableText } from './step-text.js';
 import { decodeRule, ruleText } from './rules.js';
 import type { Steering } from './state.js';
@@ -20,12 +20,6 @@ export function irqText(nic: Nic, queue: number): string {
     .join(', ');
 }
 
-const HASH_FUNCTIONS: Readonly<Record<number, string>> = {
-  0: 'not told',
-  1: 'Toeplitz',
-  2: 'XOR',
-  4: 'CRC32',
-};
 const TRANSFORMS: Readonly<Record<number, string>> = {
   0: 'none',
   1: 'symmetric by XOR',

@@ -5,7 +5,7 @@
 import type { Answer } from '../base/answer.js';
 import type { Rss, RuleList } from '../sys/nic-settings.js';
 import { type FlowSpec, addressBits, overlaps, toBytes } from './flow-spec.js';
-import { ADDRESSES, ADDRESSES_AND_PORTS, fieldsText } from './hash-fields.js';
+import { ADDRESSES, ADDRESSES_AND_PORTS, HASH_FUNCTIONS, fieldsText } from './hash-fields.js';
 import { type DecodedRule, actionText, decodeRule, ruleText } from './rules.js';
 import { keyBytesFor, toeplitz } from './toeplitz.js';
 
@@ -26,12 +26,11 @@ export type WhichQueue =
 
 const TOEPLITZ = 1;
 const SYMMETRIC_XOR = 1;
-const FUNCTIONS: Readonly<Record<number, string>> = { 0: 'not told', 2: 'XOR', 4: 'CRC32' };
 
 const unknown = (why: string): WhichQueue => ({ kind: 'unknown', why });
 
 /** The rule that takes an exact flow; `unsure` where a rule may take it that cannot be read in full. */
-export function ruleFor(
+function ruleFor(
   spec: FlowSpec,
   rules: readonly DecodedRule[],
 ): { rule: DecodedRule; sure: boolean } | undefined {
@@ -76,7 +75,7 @@ function byHash(spec: FlowSpec, rss: Rss, fields: Answer<number>): WhichQueue {
     return unknown('the driver gives a hash key of zeros, which is not the real one');
   if (hashFunction !== TOEPLITZ) {
     return unknown(
-      `the hash function is ${FUNCTIONS[hashFunction] ?? `number ${hashFunction}`}, not Toeplitz`,
+      `the hash function is ${HASH_FUNCTIONS[hashFunction] ?? `number ${hashFunction}`}, not Toeplitz`,
     );
   }
   if (!Number.isInteger(Math.log2(table.length))) {

@@ -1,7 +1,6 @@
 /** ETHTOOL_GDRVINFO: who drives an interface. Software interfaces answer with their kind. */
-import { interfaceIoctl } from './ioctl.js';
+import { ethtoolCalls } from './ethtool-ioctl.js';
 
-const SIOCETHTOOL = 0x8946;
 const ETHTOOL_GDRVINFO = 3;
 /** struct ethtool_drvinfo of include/uapi/linux/ethtool.h: the driver's name is its first text. */
 const DRVINFO = { size: 196, driver: 4, text: 32 } as const;
@@ -10,7 +9,7 @@ const DRVINFO = { size: 196, driver: 4, text: 32 } as const;
 export function driverName(iface: string): string | undefined {
   const bytes = new Uint8Array(DRVINFO.size);
   new DataView(bytes.buffer).setUint32(0, ETHTOOL_GDRVINFO, true);
-  if (interfaceIoctl(iface, SIOCETHTOOL, bytes) !== 0) return undefined;
+  if (ethtoolCalls(iface)(bytes) !== 0) return undefined;
   const text = Buffer.from(bytes).toString('latin1', DRVINFO.driver, DRVINFO.driver + DRVINFO.text);
   const name = text.split('\0')[0] ?? '';
   return name === '' ? undefined : name;

@@ -3,10 +3,10 @@
  * include/uapi/linux/ethtool.h, net_tstamp.h.
  */
 import { type Answer, known, unknown } from '../base/answer.js';
+import { ethtoolCalls } from './ethtool-ioctl.js';
 import { interfaceIoctl } from './ioctl.js';
 import { errnoText } from './libc.js';
 
-const SIOCETHTOOL = 0x8946;
 const SIOCSHWTSTAMP = 0x89b0;
 const SIOCGHWTSTAMP = 0x89b1;
 const ETHTOOL_GET_TS_INFO = 0x41;
@@ -37,7 +37,7 @@ export interface HwtstampConfig {
 export function timestampInfo(iface: string): Answer<TimestampInfo> {
   const view = new DataView(new ArrayBuffer(TS_INFO_BYTES));
   view.setUint32(0, ETHTOOL_GET_TS_INFO, true);
-  const errno = interfaceIoctl(iface, SIOCETHTOOL, new Uint8Array(view.buffer));
+  const errno = ethtoolCalls(iface)(new Uint8Array(view.buffer));
   if (errno !== 0) return unknown(`the driver does not say what it can stamp (${errnoText(errno)})`);
   const phc = view.getInt32(8, true);
   return known({

@@ -22,6 +22,11 @@ export function ioctl(fd: number, request: number, bytes: Uint8Array): number {
   return (call(fd, request, bytes) as number) < 0 ? lastErrno() : 0;
 }
 
+/** socket(2). @returns the descriptor, or -1 and lastErrno() */
+export function openSocket(domain: number, type: number, protocol: number): number {
+  return socket(domain, type, protocol) as number;
+}
+
 /** struct ifreq: 16 bytes of name, then a union of 24; here a pointer. */
 const IFREQ = { size: 40, name: 16 } as const;
 
@@ -30,7 +35,7 @@ const IFREQ = { size: 40, name: 16 } as const;
  * @returns 0, or the errno: ENODEV where there is no such interface in this network namespace
  */
 export function interfaceIoctl(iface: string, request: number, data: Uint8Array): number {
-  const fd = socket(AF_INET, SOCK_DGRAM_CLOEXEC, 0) as number;
+  const fd = openSocket(AF_INET, SOCK_DGRAM_CLOEXEC, 0);
   if (fd < 0) return lastErrno();
   try {
     const bytes = new Uint8Array(IFREQ.size);

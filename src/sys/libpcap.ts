@@ -7,7 +7,7 @@ import koffi from 'koffi';
 import { RxError } from '../base/errors.js';
 
 /** Link types that a filter can be compiled for (pcap-linktype(7)). */
-export const LINK = { ethernet: 1, raw: 12 } as const;
+const LINK = { ethernet: 1, raw: 12 } as const;
 
 /** How packets of an interface begin: with an Ethernet header, or with the IP header. */
 export type LinkType = keyof typeof LINK;
@@ -61,18 +61,12 @@ function functions() {
     ),
     freeCode: library.func('void pcap_freecode(void *program)'),
     close: library.func('void pcap_close(void *handle)'),
-    version: library.func('const char *pcap_lib_version()'),
   };
 }
 
 let loaded: ReturnType<typeof functions> | undefined;
 /** @throws RxError RXS_NO_LIBPCAP */
 const pcap = (): ReturnType<typeof functions> => (loaded ??= functions());
-
-/** `libpcap version 1.10.3 (with TPACKET_V3)`. @throws RxError RXS_NO_LIBPCAP */
-export function libpcapVersion(): string {
-  return pcap().version() as string;
-}
 
 const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8').replace(/\0.*$/s, '');
 

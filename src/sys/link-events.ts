@@ -1,9 +1,11 @@
 /** Tells that some network interface has changed (rtnetlink), so that nobody has to look often. */
 import { closeSync } from 'node:fs';
+import { constants } from 'node:os';
 import koffi from 'koffi';
+import { openSocket } from './ioctl.js';
+import { lastErrno } from './libc.js';
 
 const libc = koffi.load('libc.so.6');
-const socket = libc.func('int socket(int domain, int type, int protocol)');
 const bind = libc.func('int bind(int fd, void *address, uint32_t length)');
 const recv = libc.func('long recv(int fd, void *buffer, size_t length, int flags)');
 
@@ -22,7 +24,7 @@ export interface LinkEvents {
 
 /** Opens a listener; undefined where the kernel refuses it, and then looking now and then must do. */
 export function openLinkEvents(): LinkEvents | undefined {
-  const fd = socket(AF_NETLINK, SOCK_RAW_NONBLOCK_CLOEXEC, NETLINK_ROUTE) as number;
+  const fd = openSocket(AF_NETLINK, SOCK_RAW_NONBLOCK_CLOEXEC, NETLINK_ROUTE);
   if (fd < 0) return undefined;
   // struct sockaddr_nl: family, padding, port (0: the kernel chooses), groups.
   const address = new Uint32Array([AF_NETLINK, 0, RTMGRP_LINK]);
@@ -37,7 +39,7 @@ export function openLinkEvents(): LinkEvents | undefined {
       // What has changed is looked up; a full buffer (ENOBUFS) means that something has.
       for (let i = 0; i < 1000; i++) {
         const length = recv(fd, buffer, buffer.length, MSG_TRUNC) as number;
-        if (length < 0 && koffi.errno() !== koffi.os.errno['ENOBUFS']) break;
+        if (length < 0 && lastErrno() !== constants.errno.ENOBUFS) break;
         any = true;
       }
       return any;

@@ -4,7 +4,15 @@ import type { Counter, Feature, NicSettings, Rss, RuleList } from '../../src/sys
 import type { FlowSpec } from '../../src/steer/flow-spec.js';
 import { type SteerPlan, WAYS, type Way, planSteering } from '../../src/steer/plan.js';
 import { MICROSOFT_KEY } from './rss-vectors.js';
-import { ANY_LOCATION, atLocation, locationOf } from '../../src/steer/rules.js';
+import { ANY_LOCATION, locationOf } from '../../src/steer/rules.js';
+import { FLOW_SPEC } from '../../src/sys/nic-settings.js';
+
+/** The same rule for another location. */
+export function atLocation(rule: Uint8Array, location: number): Uint8Array {
+  const moved = rule.slice();
+  new DataView(moved.buffer).setUint32(FLOW_SPEC.location, location, true);
+  return moved;
+}
 
 /** What a fake NIC can do. */
 export interface FakeAbilities {

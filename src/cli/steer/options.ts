@@ -39,7 +39,8 @@ export interface RawSteer {
   readonly which?: string;
 }
 
-const DEFAULT_VERIFY_NS = 3e9;
+/** How long to count, unless said. */
+export const DEFAULT_VERIFY_NS = 3e9;
 
 function usage(doing: string, why: string, hint: string): RxError {
   return new RxError('RXS_USAGE', { doing, why, hint });

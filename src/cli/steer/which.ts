@@ -7,10 +7,9 @@ import { hashedType } from '../../steer/hash-fields.js';
 import { irqText } from '../../steer/show.js';
 import { countText } from '../../steer/watch.js';
 import { whichQueue } from '../../steer/which.js';
+import { DEFAULT_VERIFY_NS } from './options.js';
 import type { SteerTarget } from './target.js';
 import { openWatch, watchUntil } from './watching.js';
-
-const DEFAULT_NS = 3e9;
 
 /** @param verifyNs how long to watch for the flow; undefined: only where the answer cannot be computed */
 export async function runWhich(
@@ -26,7 +25,7 @@ export async function runWhich(
   if (answer.kind === 'queue') print(`${flow} → queue ${answer.queue} → ${irqText(nic, answer.queue)}`);
   else if (answer.kind === 'elsewhere') print(`${flow} → ${answer.words}`);
   if (answer.kind !== 'unknown') print(`ground: ${answer.ground}`);
-  const watchNs = verifyNs ?? (answer.kind === 'unknown' ? DEFAULT_NS : 0);
+  const watchNs = verifyNs ?? (answer.kind === 'unknown' ? DEFAULT_VERIFY_NS : 0);
   if (answer.kind === 'unknown') print(`cannot be computed: ${answer.why}`);
   if (watchNs === 0) return answer.kind === 'unknown' ? EXIT.unverified : EXIT.ok;
 

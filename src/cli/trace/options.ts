@@ -96,7 +96,7 @@ function limitOf(limit: string, text: string): number {
 }
 
 /** `50us`: from the arrival to the last stamp; `isr..driver=50us`: between two stages. @throws RxError RXS_USAGE */
-export function slowerThan(text: string): SlowerThan {
+function slowerThan(text: string): SlowerThan {
   const [, pair, limit = ''] = /^(?:([^=]*)=)?([^=]*)$/.exec(text) ?? [];
   const ns = limitOf(limit, text);
   if (pair === undefined) return { from: undefined, to: undefined, ns };
