@@ -1,6 +1,6 @@
 /** The columns of the stages behind the driver stage, and how a row gets its end. */
 import { FATE, FIRST_PACKET_STAGE, type Lane } from '../record/lane.js';
-import type { LaterRecord } from '../record/later.js';
+import { LATER, type LaterRecord } from '../record/later.js';
 import { type StageName, stageIndex } from '../stages.js';
 
 const columnOf = (stage: StageName): number => stageIndex(stage) - FIRST_PACKET_STAGE;
@@ -36,4 +36,9 @@ export function followTo(from: Lane, its: number, lane: Lane, row: number): void
   packets.readerPid[row] = from.packets.readerPid[its] as number;
   packets.readerTid[row] = from.packets.readerTid[its] as number;
   packets.ended[row] = from.packets.ended[its] as number;
+}
+
+/** True for the end of an skb that never came in, at the address of a packet that was freed unseen. */
+export function isStranger({ what, entered }: LaterRecord): boolean {
+  return !entered && (what === LATER.drop || what === LATER.consumed || what === LATER.released);
 }

@@ -8,7 +8,7 @@ import { FATE, FIRST_PACKET_STAGE, Lane, UNKNOWN_BYTES } from '../record/lane.js
 import { LATER, LaterRecord, SEQUENCE_BITS } from '../record/later.js';
 import type { RecordSource } from '../record/source.js';
 import { Carriers } from './carriers.js';
-import { DROP, READ, SOCKET, STACK, TRANSPORT, followTo, hasEnded, takeRead } from './ends.js';
+import { DROP, READ, SOCKET, STACK, TRANSPORT, followTo, hasEnded, isStranger, takeRead } from './ends.js';
 import { Reassembly } from './reassembly.js';
 import { Headers } from './segment.js';
 import { Streams } from './streams.js';
@@ -20,11 +20,6 @@ export const IN_FLIGHT_NS = 1_000_000;
 const CLOSING = new Set([undefined, 'NOT_SPECIFIED', 'QUEUE_PURGE', 'SOCKET_CLOSE']);
 
 const SWEEP_NS = 1_000_000_000;
-
-/** True for the end of an skb that never came in, at the address of a packet that was freed unseen. */
-function isStranger({ what, entered }: LaterRecord): boolean {
-  return !entered && (what === LATER.drop || what === LATER.consumed || what === LATER.released);
-}
 
 /** The later stages of all packets that have not left. */
 export class Ladder {
@@ -136,7 +131,7 @@ export class Ladder {
       case LATER.released:
         // What these mean hangs on what the packet has been through, which another ring may tell: of TCP, that a reader
         // had passed its last byte before it was freed, on whichever CPU that was (skb_attempt_defer_free).
-        if (!record.entered || this.waits(lane, row)) this.ordered.push(record.copy());
+        if (!record.entered || this.headers.needOrder(lane, row)) this.ordered.push(record.copy());
         else this.freed(lane, row, record);
         break;
       case LATER.woken:
@@ -156,12 +151,6 @@ export class Ladder {
       case LATER.tcpClosed: // about no packet
     }
     return true;
-  }
-
-  /** True where the meaning of a freed packet depends on what came before it on other CPUs. */
-  private waits(lane: Lane, row: number): boolean {
-    const { tcp, payload, fragment } = this.headers.read(lane, row);
-    return (tcp && payload !== 0) || fragment;
   }
 
   /** Stamps a packet and those it carries. One that comes by twice (a bridge, a tunnel) keeps its first pass. */

@@ -37,6 +37,12 @@ export class Headers {
     return this.read(lane, row).fragment;
   }
 
+  /** True where the meaning of a freed packet depends on what came before it on other CPUs. */
+  needOrder(lane: Lane, row: number): boolean {
+    const { tcp, payload, fragment } = this.read(lane, row);
+    return (tcp && payload !== 0) || fragment;
+  }
+
   /** Looks at a row. */
   read(lane: Lane, row: number): this {
     const { packets } = lane;

@@ -6,6 +6,7 @@
  * Times are nanoseconds relative to the session's base, in doubles: exact for 104 days around it. NaN: not stamped.
  */
 import { STAGES, stageIndex } from '../stages.js';
+import { Columns } from './columns.js';
 import { SEQUENCE_BITS } from './later.js';
 
 /** Words of header bytes per packet (64 bytes). */
@@ -19,54 +20,6 @@ export const FIRST_POLL_STAGE: number = STAGES.findIndex((stage) => stage.per ==
 
 /** Stages from this one on belong to the packet; the ones before, but for the NIC's stamp, belong to its poll. */
 export const FIRST_PACKET_STAGE: number = stageIndex('driver');
-
-type Column = Float64Array | Uint32Array | Int32Array | Uint16Array | Uint8Array;
-
-/** A table whose fields that are typed arrays, or lists of them, are its columns: one value per row, or some. */
-abstract class Columns {
-  capacity: number;
-
-  constructor(capacity: number) {
-    this.capacity = capacity;
-  }
-
-  /** What the rows of a column hold that nobody has filled. */
-  protected abstract blank(name: string): number;
-
-  /** Doubles the room of every column. */
-  grow(): void {
-    this.replace((column, name) => {
-      const bigger = new (column.constructor as new (size: number) => Column)(column.length * 2);
-      bigger.set(column);
-      return bigger.fill(this.blank(name), column.length);
-    });
-    this.capacity *= 2;
-  }
-
-  /** Moves rows [from, to) to the front. */
-  moveToFront(from: number, to: number): void {
-    this.replace((column) => {
-      const perRow = column.length / this.capacity;
-      return column.copyWithin(0, from * perRow, to * perRow);
-    });
-  }
-
-  /** Fills all columns with their blanks; once, when they are there. */
-  protected clear(): void {
-    this.replace((column, name) => column.fill(this.blank(name)));
-  }
-
-  private replace(change: (column: Column, name: string) => Column): void {
-    for (const [name, value] of Object.entries(this) as [string, unknown][]) {
-      if (ArrayBuffer.isView(value)) Object.assign(this, { [name]: change(value as Column, name) });
-      else if (Array.isArray(value))
-        Object.assign(
-          value,
-          (value as Column[]).map((column) => change(column, name)),
-        );
-    }
-  }
-}
 
 /** Blanks of packets that are not 0: what the driver stage does not know yet. */
 const PACKET_BLANKS: Readonly<Record<string, number>> = {

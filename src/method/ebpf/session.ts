@@ -3,8 +3,6 @@
  * system is changed: when the process ends in whatever way, the kernel takes everything down.
  */
 import { RxError } from '../../base/errors.js';
-import { hookProbe } from '../../feature/hooks.js';
-import { hostHooks } from '../../feature/host-hooks.js';
 import { Lane } from '../../record/lane.js';
 import type { Loss, LossCause } from '../../record/loss.js';
 import type {
@@ -14,57 +12,24 @@ import type {
   RecordSource,
   StageWay,
   TraceSource,
-  WantedIrq,
 } from '../../record/source.js';
-import type { StageName } from '../../stages.js';
 import { clockNow } from '../../sys/libc.js';
 import { BpfObject, possibleCpus, programStats } from '../../sys/libbpf.js';
-import { networkNamespace } from '../../sys/netns.js';
 import { readObject } from '../../sys/package.js';
 import type { CrossClock } from '../../sys/ptp.js';
 import { Decoder } from './decode.js';
 import { FULL, type Flavour, onKprobe } from './flavour.js';
-import { CONFIG, IRQ_FILTER, KIND, LIMITS, LOSS, STAMP } from './layout.gen.js';
-import { type HardwareOptions, HardwareStamps } from './hardware.js';
-import { type Plan, plan } from './plan.js';
+import { IRQ_FILTER, KIND, LIMITS, LOSS } from './layout.gen.js';
+import { HardwareStamps } from './hardware.js';
+import type { EbpfOptions } from './options.js';
+import type { Plan } from './plan.js';
 import { Rings } from './ring.js';
-import { pageVariables } from '../../sys/page-variables.js';
-import { type KernelFilter, setFilter } from './filter.js';
+import { checkTracked, configure, decide, probeVariants } from './setup.js';
 import { withFilter } from './slot.js';
 import { type Mapping, mapShared } from '../../sys/libc.js';
 
-/** What to listen to, and how. */
-export interface EbpfOptions {
-  readonly until: StageName;
-  /** Interface, or undefined: whatever interface the IRQs belong to. */
-  readonly ifindex: number | undefined;
-  /** Interrupts that may explain a packet. Empty: the interface has none. */
-  readonly irqs: readonly WantedIrq[];
-  /** True: only packets that came by one of `irqs`. */
-  readonly irqOnly: boolean;
-  /** True where no interrupt, and so no NAPI instance, serves more than one receive queue. */
-  readonly oneQueue: boolean;
-  /** Some of `irqs` have a thread that runs their handler or its second half. */
-  readonly irqThreads?: boolean;
-  /** True: it has no interrupts now, but may get some while it is traced. */
-  readonly mayHaveIrqs?: boolean;
-  /**
-   * Read headers that lie in page fragments too, as some NICs' drivers leave them; a stack without a NIC keeps them
-   * together. Costs some 50 ms at the start. Filter expressions need it anyway.
-   */
-  readonly pages: boolean;
-  readonly queue: number | undefined;
-  readonly cpus: readonly number[] | undefined;
-  /** Only packets that it lets through; undefined: all. */
-  readonly filter?: KernelFilter | undefined;
-  readonly interrupts: boolean;
-  /** Only packets that took longer than this between two stamps that the driver stage knows; see {@link canCompare}. */
-  readonly slower?: { readonly from: StageName; readonly to: StageName; readonly ns: number } | undefined;
-  /** The NIC's own stamps; undefined: it has none. */
-  readonly hardware?: HardwareOptions | undefined;
-  /** Ring bytes per CPU, a power of two of at least 64 KiB. */
-  readonly ringBytes: number;
-}
+export { type EbpfOptions, canCompare } from './options.js';
+export { planFor } from './setup.js';
 
 const COUNTERS: readonly [Exclude<keyof typeof LOSS, 'SIZE'>, LossCause][] = [
   ['packetsRingFull', 'ring_full'],
@@ -76,21 +41,6 @@ const COUNTERS: readonly [Exclude<keyof typeof LOSS, 'SIZE'>, LossCause][] = [
   ['hardwareLate', 'hw_stamp_form'],
   ['napiEvicted', 'map_full'],
 ];
-
-/** The stamps that the kernel side can compare before it writes a packet. */
-const COMPARED: Readonly<Partial<Record<StageName, number>>> = {
-  entry: STAMP.STAMP_ENTRY,
-  isr: STAMP.STAMP_ISR,
-  raise: STAMP.STAMP_RAISE,
-  softirq: STAMP.STAMP_SOFTIRQ,
-  poll: STAMP.STAMP_POLL,
-  driver: STAMP.STAMP_DRIVER,
-};
-
-/** True where `slower` may name these stages. */
-export function canCompare(from: StageName, to: StageName): boolean {
-  return COMPARED[from] !== undefined && COMPARED[to] !== undefined;
-}
 
 /** What a session is made of; what must be closed is closed by it. */
 interface Parts {
@@ -304,106 +254,4 @@ export class EbpfSession implements TraceSource {
     this.rings.close();
     this.object.close();
   }
-}
-
-interface Decision {
-  readonly chosen: Plan;
-  readonly castHeaders: boolean;
-  readonly reasons: ReadonlyMap<number, string>;
-}
-
-function hasIrqs({ irqs, mayHaveIrqs }: EbpfOptions): boolean {
-  return irqs.length > 0 || mayHaveIrqs === true;
-}
-
-/** What would be loaded for `options` on this machine. Errors: RXS_NO_BTF, RXS_NO_HOOK. */
-export function planFor(options: EbpfOptions, flavour: Flavour = FULL): Plan {
-  return decide(options, flavour).chosen;
-}
-
-function decide(options: EbpfOptions, flavour: Flavour): Decision {
-  const door = hostHooks();
-  try {
-    if (!door.hasBtf) {
-      throw new RxError('RXS_NO_BTF', {
-        doing: 'reading the kernel type information',
-        subject: '/sys/kernel/btf/vmlinux',
-        why: 'this kernel has no BTF',
-        hint: 'use a kernel built with CONFIG_DEBUG_INFO_BTF=y (Debian has it since 5.10)',
-      });
-    }
-    const request = {
-      ...options,
-      irqThreads: options.irqThreads === true,
-      hardware: options.hardware?.way,
-      hasIrqs: hasIrqs(options),
-    };
-    const hasPreemptCount = door.hasVariable('pcpu_hot') || door.hasVariable('__preempt_count');
-    const told = hasPreemptCount && flavour.trustsPreemptCount;
-    const chosen = flavour.finish(plan(request, flavour.probe(hookProbe(door)), told));
-    const missing = chosen.ways.find((way) => way.stage === 'driver' && way.hook === undefined);
-    if (missing) {
-      throw new RxError('RXS_NO_HOOK', {
-        doing: 'choosing hooks for stage',
-        subject: missing.stage,
-        why: missing.reasons.join('; '),
-        hint: 'run `rxstamp doctor`',
-      });
-    }
-    const reasons = chosen.tracked ? door.enumNames('skb_drop_reason') : new Map<number, string>();
-    return { chosen, reasons, castHeaders: (door.functionId('bpf_rdonly_cast') ?? 0) > 0 };
-  } finally {
-    door.close();
-  }
-}
-
-function checkTracked(cpus: number): void {
-  if (cpus <= LIMITS.MOST_TRACKED_CPUS) return;
-  throw new RxError('RXS_USAGE', {
-    doing: 'following packets beyond the driver stage on',
-    subject: `${cpus} CPUs`,
-    why: `a packet's number has room for ${LIMITS.MOST_TRACKED_CPUS}`,
-    hint: 'use --until driver',
-  });
-}
-
-/** Packet programs that fetch headers by helper, for kernels before 6.2. */
-function probeVariants(programs: readonly string[], all: readonly string[]): readonly string[] {
-  return programs.map((name) => (all.includes(`${name}_probe`) ? `${name}_probe` : name));
-}
-
-function configure(rodata: DataView, options: EbpfOptions, chosen: Plan, cpus: number, chunks: number): void {
-  const set = (offset: number, value: number | boolean): void =>
-    rodata.setUint32(offset, Number(value), true);
-  set(CONFIG.chunksPerRing, chunks);
-  set(CONFIG.possibleCpus, cpus);
-  set(CONFIG.oneDevice, options.ifindex !== undefined);
-  set(CONFIG.netns, networkNamespace());
-  set(CONFIG.queue, options.queue === undefined ? 0 : options.queue + 1);
-  set(CONFIG.irqOnly, options.irqOnly);
-  set(CONFIG.cpuOnly, options.cpus !== undefined);
-  set(CONFIG.hasIrqs, hasIrqs(options));
-  set(
-    CONFIG.enterHooked,
-    chosen.programs.some((name) => name.startsWith('irq_enter')),
-  );
-  set(CONFIG.entryHooked, chosen.entryHooked);
-  set(CONFIG.prepHooked, chosen.prepHooked);
-  set(CONFIG.exitHooked, chosen.exitHooked);
-  set(CONFIG.softirqExitHooked, chosen.softirqExitHooked);
-  set(CONFIG.startHooked, chosen.startHooked);
-  set(CONFIG.irqThreads, chosen.threadsHooked);
-  setFilter(rodata, options.filter);
-  const pages = options.pages || options.filter !== undefined ? pageVariables() : undefined;
-  rodata.setBigUint64(CONFIG.vmemmapBase, pages?.vmemmapBase ?? 0n, true);
-  rodata.setBigUint64(CONFIG.pageOffsetBase, pages?.pageOffsetBase ?? 0n, true);
-  set(CONFIG.interrupts, options.interrupts);
-  set(CONFIG.hardware, options.hardware?.clock !== undefined);
-  set(CONFIG.tracked, chosen.tracked);
-  set(CONFIG.wakeEndHooked, chosen.programs.includes('socket_tcp_done'));
-  const { slower } = options;
-  if (slower === undefined) return;
-  set(CONFIG.slowFrom, COMPARED[slower.from] ?? 0);
-  set(CONFIG.slowTo, COMPARED[slower.to] ?? 0);
-  rodata.setBigUint64(CONFIG.slowNs, BigInt(slower.ns), true);
 }
