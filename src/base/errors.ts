@@ -21,6 +21,7 @@ export const CODES = {
   RXS_NO_BTF: EXIT.failure,
   RXS_NO_HOOK: EXIT.failure,
   RXS_NO_METHOD: EXIT.failure,
+  RXS_NO_INTERRUPT: EXIT.failure,
   RXS_TRACEFS: EXIT.failure,
   RXS_PERF: EXIT.failure,
   RXS_IMPORT: EXIT.usage,

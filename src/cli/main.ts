@@ -5,6 +5,7 @@ import { EXIT, RxError } from '../base/errors.js';
 import { addDoctor } from './doctor.js';
 import { addIrqs } from './irqs.js';
 import { addLab } from './lab.js';
+import { addStack } from './stack.js';
 import { addSteer } from './steer.js';
 import { addTrace } from './trace.js';
 import { endProcess } from '../sys/end.js';
@@ -18,7 +19,7 @@ export function program(): Command {
     .enablePositionalOptions()
     .configureOutput({ outputError: (text, write) => write(usageLine(text)) })
     .exitOverride();
-  for (const add of [addTrace, addIrqs, addDoctor, addSteer, addLab]) add(root);
+  for (const add of [addTrace, addIrqs, addDoctor, addStack, addSteer, addLab]) add(root);
   return root;
 }
 

@@ -18,7 +18,8 @@ export const LOSS_CAUSES = {
     'more NAPI instances or pending interrupts than slots: an interrupt could not be tied to its poll',
   events_lost:
     'the buffer of the tracing facility was full: some of its events are missing, and what they told',
-  probe_missed: 'the kernel skipped a probe that it was inside of already, or had no room for (nmissed)',
+  probe_missed:
+    'the kernel skipped a probe: it was inside of one already, a program of another one was running on that CPU, or it had no room',
   not_understood: 'events or lines that could not be read',
 } as const;
 

@@ -203,8 +203,9 @@ export class DriverSource extends BasicSource {
 
   protected detach(): void {
     for (const program of this.programs) {
-      this.lost('missed', -1, programStats(this.object.programFd(program)).recursionMisses ?? 0);
-      this.lost('probe_missed', -1, this.object.linkMisses(program) ?? 0);
+      const skipped = programStats(this.object.programFd(program)).recursionMisses ?? 0;
+      const cause = program.startsWith('kprobe') ? 'probe_missed' : 'missed';
+      this.lost(cause, -1, skipped + (this.object.linkMisses(program) ?? 0));
     }
     this.object.detach();
   }

@@ -238,13 +238,16 @@ export class EbpfSession implements TraceSource {
   stop(): void {
     const now = this.now();
     for (const program of this.plan.programs) {
-      const missed = programStats(this.object.programFd(program)).recursionMisses ?? 0;
+      const skipped = programStats(this.object.programFd(program)).recursionMisses ?? 0;
+      const missed = skipped + (this.object.linkMisses(program) ?? 0);
       const count = missed - (this.missed.get(program) ?? 0);
-      const cause = program.startsWith('packet_') ? 'missed_packet' : 'missed';
+      const cause = onKprobe(program)
+        ? 'probe_missed'
+        : program.startsWith('packet_')
+          ? 'missed_packet'
+          : 'missed';
       if (count > 0) this.onLoss({ cause, cpu: -1, count, from: 0, to: now });
       this.missed.set(program, missed);
-      const before = onKprobe(program) ? (this.object.linkMisses(program) ?? 0) : 0;
-      if (before > 0) this.onLoss({ cause: 'probe_missed', cpu: -1, count: before, from: 0, to: now });
     }
     this.object.detach();
   }
