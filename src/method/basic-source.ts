@@ -2,7 +2,7 @@
 import { RxError } from '../base/errors.js';
 import { Lane } from '../record/lane.js';
 import type { Loss, LossCause } from '../record/loss.js';
-import type { InterruptRecord, Listened, StageWay, TraceSource } from '../record/source.js';
+import type { FilterCounter, InterruptRecord, Listened, StageWay, TraceSource } from '../record/source.js';
 import { possibleCpuCount } from '../sys/cpus.js';
 import { clockNow } from '../sys/libc.js';
 import type { MethodName } from './names.js';
@@ -65,7 +65,7 @@ export abstract class BasicSource implements TraceSource {
     if (count > 0) this.onLoss({ cause, cpu, count, from: this.drainedTo, to: this.now() });
   }
 
-  filtered(): number {
+  filtered(_counter: FilterCounter): number {
     return 0;
   }
 

@@ -9,4 +9,5 @@ export const METHODS: Readonly<Partial<Record<MethodName, () => Promise<Method>>
   'ebpf-kprobe': async () => (await import('./ebpf-kprobe/method.js')).ebpfKprobe,
   driver: async () => (await import('./driver/method.js')).driver,
   perf: async () => (await import('./perf/method.js')).perf,
+  af_packet: async () => (await import('./af-packet/method.js')).afPacket,
 };

@@ -92,7 +92,7 @@ export interface TraceSource extends RecordSource {
   readonly programs: readonly string[];
   /** What must be known about this method's records on this machine before they are believed; a sentence each. */
   readonly notes: readonly string[];
-  /** Packets that a filter on the kernel side stopped so far. */
+  /** Packets that a filter on the kernel side stopped so far; NaN: nothing counts them. */
   filtered(counter: FilterCounter): number;
   /** Listens to these interrupts from now on and to no others. @throws RxError RXS_NO_IRQ where the method cannot */
   follow(target: Listened): void;

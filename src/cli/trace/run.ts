@@ -1,7 +1,7 @@
 /** `rxstamp trace`: start, drain until told to stop, sum up. */
 import { EXIT } from '../../base/errors.js';
 import type { ArrivalFacts } from '../../packet/arrival.js';
-import type { TraceSource } from '../../record/source.js';
+import type { FilterCounter, TraceSource } from '../../record/source.js';
 import type { Change, TraceMeta } from '../../report/format/format.js';
 import { endBy } from '../../sys/end.js';
 import { kernelRelease } from '../../sys/kernel-config.js';
@@ -79,7 +79,9 @@ class Trace {
     this.session = session;
     this.clock = new ShownClock(options.clock, session.base);
     const { summary, selection } = (this.listing = new Listing(options, session, this.clock.timeline, facts));
-    if (selection.narrows || target.ebpf.filter !== undefined) summary.stopped = selection.stopped;
+    const counted = !Number.isNaN(session.filtered('unmatched'));
+    if (selection.narrows || (target.ebpf.filter !== undefined && counted))
+      summary.stopped = selection.stopped;
     this.listing.begin(traceMeta(options, target, session, this.clock.error));
     let notes = 0;
     session.onHardwareStep = (step) =>
@@ -135,10 +137,11 @@ class Trace {
 
   private finish(): void {
     const { stopped } = this.listing.selection;
-    stopped.expression += this.session.filtered('unmatched');
-    stopped.unreadable += this.session.filtered('unreadable');
-    stopped.faster += this.session.filtered('faster');
-    stopped.unstamped += this.session.filtered('unstamped');
+    const of = (counter: FilterCounter): number => this.session.filtered(counter) || 0;
+    stopped.expression += of('unmatched');
+    stopped.unreadable += of('unreadable');
+    stopped.faster += of('faster');
+    stopped.unstamped += of('unstamped');
     this.listing.finish();
   }
 }
