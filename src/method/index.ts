@@ -10,4 +10,5 @@ export const METHODS: Readonly<Partial<Record<MethodName, () => Promise<Method>>
   driver: async () => (await import('./driver/method.js')).driver,
   perf: async () => (await import('./perf/method.js')).perf,
   af_packet: async () => (await import('./af-packet/method.js')).afPacket,
+  printk: async () => (await import('./printk/method.js')).printk,
 };

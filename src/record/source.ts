@@ -19,6 +19,7 @@ export interface InterruptRecord {
   readonly irq: number;
   /** 0 where the method does not tell. */
   readonly vector: number;
+  /** -1 where the method does not tell. */
   readonly cpu: number;
   readonly entry: number;
   readonly claim: number;

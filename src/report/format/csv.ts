@@ -93,7 +93,7 @@ export const csvFormat: FormatMaker = (timeline, stages, lookups = NO_LOOKUPS) =
         timeline.nanoseconds(start),
         interrupt.irq < 0 ? undefined : interrupt.irq,
         interrupt.vector || undefined,
-        interrupt.cpu,
+        interrupt.cpu < 0 ? undefined : interrupt.cpu,
         interrupt.napiId || undefined,
         interrupt.claim - start,
         interrupt.isr - start,

@@ -21,7 +21,11 @@ export interface TraceMeta {
   readonly version: string;
   readonly kernel: string;
   readonly started: string;
-  readonly clock: { readonly name: string; readonly offsetErrorNs: number };
+  /**
+   * Clock of the times; `local`: the kernel's local_clock, `unknown`: nobody tells. `offsetErrorNs`: how far its distance from
+   * CLOCK_MONOTONIC may be off; null where that distance is not known.
+   */
+  readonly clock: { readonly name: string; readonly offsetErrorNs: number | null };
   readonly until: StageName;
   /** Way of listening. */
   readonly method: string;

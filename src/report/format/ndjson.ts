@@ -109,7 +109,7 @@ export const ndjsonFormat: FormatMaker = (timeline, stages, lookups = NO_LOOKUPS
         stage: Number.isNaN(interrupt.entry) ? 'isr' : 'entry',
         irq: interrupt.irq < 0 ? null : interrupt.irq,
         vector: interrupt.vector === 0 ? null : interrupt.vector,
-        cpu: interrupt.cpu,
+        cpu: interrupt.cpu < 0 ? null : interrupt.cpu,
         napi: interrupt.napiId === 0 ? null : interrupt.napiId,
         claim: relative(interrupt.claim, start),
         isr: relative(interrupt.isr, start),

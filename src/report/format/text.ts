@@ -30,6 +30,13 @@ export function headerLines(meta: TraceMeta): string[] {
   return [parts.join('; '), ...(meta.on === undefined ? [] : [meta.on]), ...lines];
 }
 
+/** The clock of the times, in words. */
+export function clockWords({ clock: { name } }: TraceMeta): string {
+  if (name === 'local') return 'local_clock (of the kernel: since boot, not steered)';
+  if (name === 'unknown') return 'times as they were found: nothing tells of which clock';
+  return `CLOCK_${name.toUpperCase()}`;
+}
+
 /** `no entry, poll: EPERM: …`: stages that fail for the same reason share it. All hooks by name are in NDJSON's meta. */
 function missingStages(meta: TraceMeta): string[] {
   const byReason = new Map<string, { stages: string[]; full: string }>();
@@ -79,7 +86,7 @@ export const textFormat: FormatMaker = (timeline, stages, lookups = NO_LOOKUPS) 
   return {
     header(meta) {
       const columnLine = meta.filter['interrupts'] === true ? INTERRUPT_HEADING : heading();
-      const clock = `CLOCK_${meta.clock.name.toUpperCase()}, stage columns in µs from the arrival`;
+      const clock = `${clockWords(meta)}, stage columns in µs from the arrival`;
       return `${[...headerLines(meta), clock, columnLine].join('\n')}\n`;
     },
     packet(cursor, number) {
@@ -104,7 +111,7 @@ export const textFormat: FormatMaker = (timeline, stages, lookups = NO_LOOKUPS) 
       const napi = interrupt.napiId === 0 ? '-' : String(interrupt.napiId);
       return (
         `${`i${number}`.padStart(7)} ${timeline.text(start).padEnd(20)} ${irq.padStart(4)} ` +
-        `${vector.padStart(5)} ${String(interrupt.cpu).padStart(3)} ${napi.padStart(6)} ` +
+        `${vector.padStart(5)} ${(interrupt.cpu < 0 ? '-' : String(interrupt.cpu)).padStart(3)} ${napi.padStart(6)} ` +
         `${after(interrupt.claim)} ${after(interrupt.isr)} ${after(interrupt.exit)}\n`
       );
     },

@@ -11,7 +11,7 @@ import { NO_LOOKUPS } from '../lookups.js';
 import { type Step, stepsOf, totalOf } from '../steps.js';
 import { errorBar, fateText, howText, placeOf } from '../words.js';
 import type { FormatMaker } from './format.js';
-import { headerLines, textFormat } from './text.js';
+import { clockWords, headerLines, textFormat } from './text.js';
 
 const label = (stage: number): string => STAGES[stage]?.label ?? '';
 const ofPoll = ({ stage }: Step): boolean => STAGES[stage]?.per === 'poll';
@@ -72,7 +72,7 @@ export const treeFormat: FormatMaker = (timeline, stages, lookups = NO_LOOKUPS) 
     ...text,
     header: (meta) => {
       if (meta.filter['interrupts'] === true) return text.header(meta);
-      const clock = `CLOCK_${meta.clock.name.toUpperCase()}, each stage in ns from the one before it`;
+      const clock = `${clockWords(meta)}, each stage in ns from the one before it`;
       return `${[...headerLines(meta), clock].join('\n')}\n`;
     },
     packet(cursor, number) {
