@@ -14,6 +14,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'src/record': ['src/base', 'src/stages.ts'],
   'src/method': ['src/base', 'src/stages.ts', 'src/sys', 'src/nic', 'src/feature', 'src/record'],
   'src/chain': ['src/base', 'src/stages.ts', 'src/sys', 'src/nic', 'src/feature', 'src/record', 'src/method'],
+  'src/import': ['src/base', 'src/stages.ts', 'src/record', 'src/method'],
   'src/packet': ['src/base', 'src/stages.ts', 'src/record'],
   'src/steer': ['src/base', 'src/sys', 'src/nic', 'src/record', 'src/packet'],
   'src/report': ['src/base', 'src/stages.ts', 'src/record', 'src/packet'],

@@ -3,6 +3,7 @@ import { inspect } from 'node:util';
 import { Command, CommanderError } from 'commander';
 import { EXIT, RxError } from '../base/errors.js';
 import { addDoctor } from './doctor.js';
+import { addImport } from './import.js';
 import { addIrqs } from './irqs.js';
 import { addLab } from './lab.js';
 import { addStack } from './stack.js';
@@ -19,7 +20,7 @@ export function program(): Command {
     .enablePositionalOptions()
     .configureOutput({ outputError: (text, write) => write(usageLine(text)) })
     .exitOverride();
-  for (const add of [addTrace, addIrqs, addDoctor, addStack, addSteer, addLab]) add(root);
+  for (const add of [addTrace, addImport, addIrqs, addDoctor, addStack, addSteer, addLab]) add(root);
   return root;
 }
 

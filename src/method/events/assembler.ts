@@ -107,7 +107,7 @@ export class Assembler {
   private readonly how: Assembled;
   private irqs = new Map<number, WantedIrq>();
   private oneQueue: boolean;
-  private readonly cpus: Cpu[];
+  private readonly cpus: (Cpu | undefined)[] = [];
   private readonly napis = new Map<number, Napi>();
   private readonly underway = new Map<number, { readonly cpu: number; readonly sequence: number }>();
   private readonly later = new LaterRecord();
@@ -117,15 +117,15 @@ export class Assembler {
     this.how = how;
     this.oneQueue = how.oneQueue;
     this.follow(how);
-    this.cpus = sink.lanes.map(() => ({
-      running: undefined,
-      pending: new Pending(),
-      softirq: Number.NaN,
-      first: Number.NaN,
-      last: Number.NaN,
-      queue: 0,
-      packets: 0,
-    }));
+  }
+
+  /** A CPU that has a lane; a source may get lanes as it learns of CPUs. */
+  private at(cpu: number): Cpu | undefined {
+    const known = this.cpus[cpu];
+    if (known !== undefined || this.sink.lanes[cpu] === undefined) return known;
+    const none = Number.NaN;
+    const fresh = { softirq: none, first: none, last: none, queue: 0, packets: 0 };
+    return (this.cpus[cpu] = { ...fresh, running: undefined, pending: new Pending() });
   }
 
   /** Listens to these interrupts from now on. */
@@ -149,7 +149,7 @@ export class Assembler {
    * @param vector 0: not known here
    */
   entry(cpu: number, time: number, irq = -1, vector = 0): void {
-    const at = this.cpus[cpu];
+    const at = this.at(cpu);
     if (at === undefined) return;
     const { running } = at;
     if (irq >= 0 && running !== undefined && running.irq < 0 && Number.isNaN(running.isr)) {
@@ -165,7 +165,7 @@ export class Assembler {
 
   /** A handler of a line begins. @param irq -1: the hook does not tell */
   isr(cpu: number, time: number, irq: number): void {
-    const at = this.cpus[cpu];
+    const at = this.at(cpu);
     if (at === undefined) return;
     const { running } = at;
     if (!this.wanted(irq)) {
@@ -186,14 +186,14 @@ export class Assembler {
 
   /** The NET_RX softirq is raised. */
   raise(cpu: number, time: number): void {
-    const running = this.cpus[cpu]?.running;
+    const running = this.at(cpu)?.running;
     if (running !== undefined && !Number.isNaN(running.isr) && Number.isNaN(running.raise))
       running.raise = time;
   }
 
   /** A handler of a line is done. */
   exit(cpu: number, time: number, irq: number): void {
-    const at = this.cpus[cpu];
+    const at = this.at(cpu);
     if (at?.running?.irq !== irq || Number.isNaN(at.running.isr)) return;
     this.finish(cpu, at, time);
   }
@@ -214,19 +214,19 @@ export class Assembler {
 
   /** The NET_RX softirq begins. */
   softirq(cpu: number, time: number): void {
-    const at = this.cpus[cpu];
+    const at = this.at(cpu);
     if (at !== undefined) at.softirq = time;
   }
 
   /** The NET_RX softirq is over. */
   softirqExit(cpu: number): void {
-    const at = this.cpus[cpu];
+    const at = this.at(cpu);
     if (at !== undefined) at.softirq = Number.NaN;
   }
 
   /** The driver hands a packet over. @returns false where it is of no wanted interface */
   packet(cpu: number, time: number, event: PacketEvent): boolean {
-    const at = this.cpus[cpu];
+    const at = this.at(cpu);
     if (at === undefined || (this.how.names !== undefined && !this.how.names.has(event.device))) return false;
     const lane = this.sink.lanes[cpu] as Lane;
     const hasPolls = this.hasPolls();
@@ -270,7 +270,7 @@ export class Assembler {
 
   /** A NAPI poll is over. */
   pollEnd(cpu: number, time: number, event: PollEvent): void {
-    const at = this.cpus[cpu];
+    const at = this.at(cpu);
     const ifindex = this.how.names?.get(event.device) ?? 0;
     // netpoll looks for transmit completions only, with a budget of 0.
     if (at === undefined || event.budget === 0 || (this.how.names !== undefined && ifindex === 0)) return;
@@ -356,7 +356,7 @@ export class Assembler {
 
   /** Events of a CPU were lost: what is open there is not tied to what comes. */
   gap(cpu: number): void {
-    const at = this.cpus[cpu];
+    const at = this.at(cpu);
     if (at === undefined) return;
     at.running = undefined;
     at.pending.clear();
