@@ -85,10 +85,15 @@ export class EventFields {
     return this.format.fields.has(name);
   }
 
-  /** A number, exact up to 2^53; NaN where the event has no such field. */
+  /** common_pid: the task that was running, 0 for the idle task. */
+  get pid(): number {
+    return this.number('common_pid');
+  }
+
+  /** A number, exact up to 2^53; 0 where the event has no such field. */
   number(name: string): number {
     const field = this.format.fields.get(name);
-    if (field === undefined) return Number.NaN;
+    if (field === undefined) return 0;
     const at = this.start + field.offset;
     const { view } = this;
     switch (field.size) {
@@ -104,14 +109,14 @@ export class EventFields {
           view.getUint32(at, true)
         );
       default:
-        return Number.NaN;
+        return 0;
     }
   }
 
-  /** An address without its upper 16 bits, which all kernel addresses share: a key, exact, never shown. NaN: no such field. */
+  /** An address without its upper 16 bits, which all kernel addresses share: a key, exact, never shown. 0: no such field. */
   address(name: string): number {
     const field = this.format.fields.get(name);
-    if (field === undefined || field.size !== 8) return Number.NaN;
+    if (field === undefined || field.size !== 8) return 0;
     const at = this.start + field.offset;
     return this.view.getUint16(at + 4, true) * 4_294_967_296 + this.view.getUint32(at, true);
   }
