@@ -84,7 +84,7 @@ function takeLog(): { short: string; whole: string } {
 }
 
 /** BTF kinds that rxstamp asks for. */
-const BTF_KIND = { ENUM: 6, FUNC: 12, VAR: 14, TYPEDEF: 8 } as const;
+const BTF_KIND = { STRUCT: 4, ENUM: 6, FUNC: 12, VAR: 14, TYPEDEF: 8 } as const;
 
 /** Answers whether names are in the running kernel's BTF. */
 export interface KernelBtf {
@@ -93,7 +93,21 @@ export interface KernelBtf {
   id(name: string, kind: keyof typeof BTF_KIND): number;
   /** The names of an enum's values; empty where the kernel has no such enum. */
   enumNames(name: string): Map<number, string>;
+  /** Bytes from a struct's start to a member of that name, not one inside of another; undefined where there is none. */
+  memberOffset(struct: string, member: string): number | undefined;
   close(): void;
+}
+
+/** struct btf_type, then struct btf_member of 12 bytes: name, type, and the offset in bits in its low 24 bits. */
+function readMember(btf: Pointer, id: number, member: string): number | undefined {
+  const type = c.typeById(btf, id) as Pointer;
+  const count = new DataView(koffi.view(type, 12)).getUint16(4, true);
+  const words = new DataView(koffi.view(type, 12 + count * 12));
+  for (let at = 12; at < words.byteLength; at += 12) {
+    if (c.nameByOffset(btf, words.getUint32(at, true)) === member)
+      return (words.getUint32(at + 8, true) & 0xff_ffff) / 8;
+  }
+  return undefined;
 }
 
 /** struct btf_type (12 bytes, the count in the low half of its second word), then name and value of each enumerator. */
@@ -120,7 +134,17 @@ export function openKernelBtf(): KernelBtf | undefined {
     const found = id(name, 'ENUM');
     return found > 0 ? readEnum(btf, found) : new Map();
   };
-  return { id, enumNames, has: (name, kind) => id(name, kind) > 0, close: () => c.freeBtf(btf) };
+  const memberOffset = (struct: string, member: string): number | undefined => {
+    const found = id(struct, 'STRUCT');
+    return found > 0 ? readMember(btf, found, member) : undefined;
+  };
+  return {
+    id,
+    enumNames,
+    memberOffset,
+    has: (name, kind) => id(name, kind) > 0,
+    close: () => c.freeBtf(btf),
+  };
 }
 
 /** Number of possible CPUs: what per-CPU memory must be sized for. */
