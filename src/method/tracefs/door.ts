@@ -1,0 +1,42 @@
+/** What every method on tracefs does before it listens. */
+import { type FeatureAnswer, YES, no } from '../../feature/engine.js';
+import { RxError } from '../../base/errors.js';
+import { removeLeftovers } from '../../sys/trace-leftovers.js';
+import { TraceInstance } from '../../sys/trace-instance.js';
+import { Tracefs } from '../../sys/tracefs.js';
+import type { MethodRequest } from '../method.js';
+
+/** tracefs, cleared of what killed runs had left, and what must be said about that. */
+export interface Opened {
+  readonly tracefs: Tracefs;
+  readonly notes: readonly string[];
+}
+
+/** Opens tracefs. @throws RxError RXS_TRACEFS */
+export function openTracefs(): Opened {
+  const tracefs = Tracefs.open();
+  const removed = removeLeftovers(tracefs);
+  const notes = removed.map(({ what, name, why }) =>
+    why === undefined
+      ? `removed ${what} ${name}, which a run that was killed had left`
+      : `could not remove ${what} ${name}, which a run that was killed has left: ${why}`,
+  );
+  return { tracefs, notes };
+}
+
+/** An instance of `share` of the buffer that the request allows: events of methods differ in size. */
+export function newInstance(tracefs: Tracefs, request: MethodRequest, share = 1): TraceInstance {
+  const bytesPerCpu = Math.max(65_536, request.ringBytes / share);
+  return TraceInstance.create(tracefs, { bytesPerCpu, cpus: request.cpus });
+}
+
+/** Tries something that leaves nothing behind; a refusal is the answer. */
+export function tried(attempt: () => void): FeatureAnswer {
+  try {
+    attempt();
+    return YES;
+  } catch (error) {
+    if (error instanceof RxError) return no(error.message);
+    throw error;
+  }
+}
