@@ -2,6 +2,7 @@
 import { inspect } from 'node:util';
 import { Command, CommanderError } from 'commander';
 import { EXIT, RxError } from '../base/errors.js';
+import { addCleanup } from './cleanup.js';
 import { addDoctor } from './doctor.js';
 import { addImport } from './import.js';
 import { addIrqs } from './irqs.js';
@@ -20,7 +21,7 @@ export function program(): Command {
     .enablePositionalOptions()
     .configureOutput({ outputError: (text, write) => write(usageLine(text)) })
     .exitOverride();
-  for (const add of [addTrace, addImport, addIrqs, addDoctor, addStack, addSteer, addLab]) add(root);
+  for (const add of [addTrace, addImport, addIrqs, addDoctor, addStack, addSteer, addCleanup, addLab]) add(root);
   return root;
 }
 
