@@ -21,7 +21,8 @@ async function cleanup({ dryRun }: CleanupFlags): Promise<void> {
       process.stdout.write(`would go  ${what} ${name}: process ${pid} is gone\n`);
     }
   }
-  for (const { what, name, pid, why } of removed) {
+  for (const { leftover, why } of removed) {
+    const { what, name, pid } = leftover;
     const text =
       why === undefined
         ? `removed   ${what} ${name}: process ${pid} is gone`

@@ -7,7 +7,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const undoing = new Set<() => void>();
 
 function undoAll(): void {
-  for (const undo of [...undoing]) {
+  for (const undo of undoing) {
     undoing.delete(undo);
     try {
       undo();

@@ -67,6 +67,7 @@ interface CpuPipe {
 export class TraceInstance extends Tracefs {
   readonly name: string;
   private readonly tracefs: Tracefs;
+  private readonly cpus: readonly number[];
   private readonly pipes: CpuPipe[] = [];
   private readonly enabled: string[] = [];
   private readonly layout: PageLayout;
@@ -80,6 +81,8 @@ export class TraceInstance extends Tracefs {
     this.tracefs = tracefs;
     this.name = name;
     this.forget = atEnd(() => this.remove());
+    const possible = Array.from({ length: possibleCpuCount() }, (_, cpu) => cpu);
+    this.cpus = possible.filter((cpu) => this.has(`per_cpu/cpu${cpu}/trace_pipe_raw`));
     const layout = parsePageLayout(
       this.has('events/header_page') ? this.read('events/header_page') : tracefs.read('events/header_page'),
     );
@@ -111,7 +114,6 @@ export class TraceInstance extends Tracefs {
       // Nobody here needs record-cmd (names of tasks), but trace_event_enable_cmd_record() would turn it off for everybody.
       instance.write('buffer_size_kb', String(Math.ceil(bytesPerCpu / 1024)));
       if (cpus !== undefined) instance.write('tracing_cpumask', cpuMask(cpus));
-      instance.openPipes();
       return instance;
     } catch (error) {
       instance.remove();
@@ -119,10 +121,10 @@ export class TraceInstance extends Tracefs {
     }
   }
 
+  /** Opens what is read from; the tracer cannot be changed while it is open (tr->trace_ref). */
   private openPipes(): void {
-    for (let cpu = 0; cpu < possibleCpuCount(); cpu++) {
+    for (const cpu of this.cpus) {
       const file = `per_cpu/cpu${cpu}/trace_pipe_raw`;
-      if (!this.has(file)) continue;
       try {
         const fd = openSync(join(this.path, file), constants.O_RDONLY | constants.O_NONBLOCK);
         this.pipes.push({ cpu, fd });
@@ -130,6 +132,16 @@ export class TraceInstance extends Tracefs {
         throw this.refused('reading', file, undefined, cause);
       }
     }
+  }
+
+  private closePipes(): void {
+    for (const { fd } of this.pipes.splice(0)) closeSync(fd);
+  }
+
+  /** Chooses the tracer of this instance. Another one empties the buffer: read it before. @throws RxError RXS_TRACEFS */
+  setTracer(name: string): void {
+    this.closePipes();
+    this.write('current_tracer', name);
   }
 
   /** The layout of an event, `irq/irq_handler_entry`. @throws RxError RXS_TRACEFS where the kernel has none of that name */
@@ -160,6 +172,7 @@ export class TraceInstance extends Tracefs {
    * @returns events read
    */
   readEvents(base: bigint, until: number, visitor: EventVisitor): number {
+    if (this.pipes.length === 0) this.openPipes();
     let events = 0;
     for (const { cpu, fd } of this.pipes) {
       let last = Number.NEGATIVE_INFINITY;
@@ -168,10 +181,11 @@ export class TraceInstance extends Tracefs {
         last = time;
         visitor.event(cpu, time, this.view, start, length);
       };
-      while (last <= until && this.readPage(fd)) {
+      while (this.readPage(fd)) {
         const missing = lostBefore(this.view, this.layout);
         if (missing !== 0) visitor.gap(cpu, missing);
         if (!walkPage(this.view, this.layout, base, visit)) visitor.broken(cpu);
+        if (last > until) break;
       }
     }
     return events;
@@ -190,7 +204,7 @@ export class TraceInstance extends Tracefs {
 
   /** What each CPU's buffer has lost so far, whether or not what was around it was read. */
   lostSoFar(): ReadonlyMap<number, LostEvents> {
-    return new Map(this.pipes.map(({ cpu }) => [cpu, lostInStats(this.read(`per_cpu/cpu${cpu}/stats`))]));
+    return new Map(this.cpus.map((cpu) => [cpu, lostInStats(this.read(`per_cpu/cpu${cpu}/stats`))]));
   }
 
   /** Takes it away with everything in it. Twice is once. @throws RxError RXS_TRACEFS where somebody else holds it open */
@@ -198,7 +212,7 @@ export class TraceInstance extends Tracefs {
     if (this.removed) return;
     this.removed = true;
     this.forget();
-    for (const { fd } of this.pipes.splice(0)) closeSync(fd);
+    this.closePipes();
     try {
       rmdirSync(this.path);
     } catch (cause) {

@@ -55,8 +55,10 @@ function remove(tracefs: Tracefs, { what, name }: Leftover): void {
   }
 }
 
-/** A leftover and why it is still there, if it is. */
-export interface Removed extends Leftover {
+/** A leftover that was to be removed. */
+export interface Removed {
+  readonly leftover: Leftover;
+  /** Why it is still there; undefined: it is gone. */
   readonly why: string | undefined;
 }
 
@@ -67,12 +69,12 @@ export function removeLeftovers(tracefs: Tracefs): readonly Removed[] {
     .map((leftover) => {
       try {
         remove(tracefs, leftover);
-        return { ...leftover, why: undefined };
+        return { leftover, why: undefined };
       } catch (error) {
         // Another run may have been quicker.
         if (!(error instanceof RxError)) throw error;
         const there = findOwn(tracefs).some(({ name }) => name === leftover.name);
-        return { ...leftover, why: there ? error.message : undefined };
+        return { leftover, why: there ? error.message : undefined };
       }
     });
 }

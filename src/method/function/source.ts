@@ -65,7 +65,7 @@ export class FunctionSource extends InstanceSource {
     });
     this.expect('ftrace/function', (cpu, time, fields) => this.call(cpu, time, fields));
     this.instance.replace('set_ftrace_filter', this.handlers.join(' '));
-    this.instance.write('current_tracer', 'function');
+    this.instance.setTracer('function');
   }
 
   private call(cpu: number, time: number, fields: Fields): void {
@@ -98,7 +98,7 @@ export class FunctionSource extends InstanceSource {
     this.instance.write('tracing_on', '0');
     super.detach();
     this.unread = this.read();
-    this.instance.write('current_tracer', 'nop');
+    this.instance.setTracer('nop');
   }
 }
 

@@ -16,7 +16,7 @@ export interface Opened {
 export function openTracefs(): Opened {
   const tracefs = Tracefs.open();
   const removed = removeLeftovers(tracefs);
-  const notes = removed.map(({ what, name, why }) =>
+  const notes = removed.map(({ leftover: { what, name }, why }) =>
     why === undefined
       ? `removed ${what} ${name}, which a run that was killed had left`
       : `could not remove ${what} ${name}, which a run that was killed has left: ${why}`,

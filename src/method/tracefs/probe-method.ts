@@ -19,7 +19,7 @@ export function probesPossible(
   { irqs }: MethodRequest,
 ): FeatureAnswer {
   if (irqs.length === 0) return no('there is no interrupt to listen to');
-  return tried(() => tryProbes(Tracefs.open(), kind, fetches()));
+  return tried(() => tryProbes(Tracefs.open(), kind, fetches));
 }
 
 /** Starts a method of probes. Errors: RXS_TRACEFS, RXS_NO_BTF. */

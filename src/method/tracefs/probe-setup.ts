@@ -2,8 +2,9 @@
 import { RxError } from '../../base/errors.js';
 import { openLooker } from '../../nic/irq-report.js';
 import { debugIrq } from '../../sys/irq-debugfs.js';
+import { findSymbols } from '../../sys/kallsyms.js';
 import { openKernelBtf } from '../../sys/libbpf.js';
-import { ProbeGroup, type ProbeKind } from '../../sys/trace-probes.js';
+import { PROBE_KINDS, ProbeGroup, type ProbeKind } from '../../sys/trace-probes.js';
 import type { Tracefs } from '../../sys/tracefs.js';
 import type { MethodRequest } from '../method.js';
 import type { IrqPlace } from './places.js';
@@ -68,11 +69,32 @@ async function openPlaces(request: MethodRequest): Promise<Places> {
   return { read, why, close: () => looker?.close() };
 }
 
-/** Whether a flow handler can be probed at all; everything is taken away again. @throws RxError RXS_TRACEFS, RXS_NO_BTF */
-export function tryProbes(tracefs: Tracefs, kind: ProbeKind, fetches: Fetches): void {
+/** What a kernel lacks that does not even know of such probes; undefined: nothing that it tells. */
+function lacks(tracefs: Tracefs, kind: ProbeKind): string | undefined {
+  const { file } = PROBE_KINDS[kind];
+  const option = kind === 'kprobe' ? 'CONFIG_KPROBE_EVENTS' : 'CONFIG_FPROBE_EVENTS';
+  // tracefs explains itself: `f[:[<group>/][<event>]] <func-name>[%return] [<args>]`.
+  const known = tracefs.has(file) && (kind === 'kprobe' || /^\s*f\[/m.test(tracefs.read('README')));
+  return known ? undefined : `this kernel has no ${kind} events (${option})`;
+}
+
+/**
+ * Whether a flow handler can be probed at all; everything is taken away again.
+ * @throws RxError RXS_NO_METHOD, RXS_TRACEFS, RXS_NO_BTF
+ */
+export function tryProbes(tracefs: Tracefs, kind: ProbeKind, fetches: () => Fetches): void {
+  const why = lacks(tracefs, kind);
+  if (why !== undefined) {
+    throw new RxError('RXS_NO_METHOD', {
+      doing: 'looking for',
+      subject: PROBE_KINDS[kind].file,
+      why,
+      hint: '`rxstamp compare` says which methods work here',
+    });
+  }
   const probes = new ProbeGroup(tracefs, kind);
   try {
-    probes.define({ label: 'flow', target: FLOWS[0] as string, fetch: fetches.irq });
+    probes.define({ label: 'flow', target: FLOWS[0] as string, fetch: fetches().irq });
   } finally {
     probes.remove();
   }
@@ -97,7 +119,10 @@ export async function setUpProbes(
         entry = probes.define({ label: 'entry', target: ENTRY, fetch: fetches.vector });
       } catch (error) {
         if (!(error instanceof RxError)) throw error;
-        reasons.push(`${kind} ${ENTRY}: ${error.message}`);
+        // kprobe_events gives other reasons first (5.10: "Invalid $-valiable").
+        const absent = findSymbols([ENTRY])?.length === 0;
+        const why = absent ? 'not a function of this kernel (absent or inlined)' : error.message;
+        reasons.push(`${kind} ${ENTRY}: ${why}`);
       }
     } else {
       reasons.push(

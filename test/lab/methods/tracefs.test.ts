@@ -124,10 +124,9 @@ describe.each([
       guest,
       `echo 'p:foreign/flow handle_edge_irq irq=+44($arg1):u32' >> ${TRACING}/kprobe_events`,
     );
-    const recorder = guest.start([
-      ...['trace-cmd', 'record', '-C', 'mono', '-o', '/tmp/trace.dat'],
-      ...['-e', 'irq:irq_handler_entry', '-f', irqs.map((irq) => `irq==${irq}`).join('||'), '-e', 'foreign'],
-    ]);
+    const filter = irqs.map((irq) => `irq==${irq}`).join('||');
+    const record = `exec trace-cmd record -C mono -o /tmp/trace.dat -e irq:irq_handler_entry -f '${filter}' -e foreign`;
+    const recorder = guest.start(['sh', '-c', record]);
     for (let tries = 0; tries < 100; tries++) {
       const on = await shell(guest, `cat ${TRACING}/events/irq/irq_handler_entry/enable`);
       if (on.startsWith('1')) break;
@@ -222,7 +221,8 @@ describe.each([
     expect(new Set(interrupts.map(({ cpu }) => cpu))).toEqual(new Set([0, 1]));
     if (method === 'ftrace') return;
     const { stdout } = await guest.run([...CLI, 'irqs', '--irq', String(irq), '--interval', '0', '--json']);
-    const { vector } = (JSON.parse(stdout) as IrqsDocument).interfaces[0]?.irqs[0] as IrqReport;
+    const now: IrqsDocument = JSON.parse(stdout);
+    const vector = now.interfaces[0]?.irqs[0]?.vector;
     expect(places.at(-1), 'the filter was written anew').toBe(`0/${vector}`);
   });
 });
