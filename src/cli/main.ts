@@ -21,7 +21,8 @@ export function program(): Command {
     .enablePositionalOptions()
     .configureOutput({ outputError: (text, write) => write(usageLine(text)) })
     .exitOverride();
-  for (const add of [addTrace, addImport, addIrqs, addDoctor, addStack, addSteer, addCleanup, addLab]) add(root);
+  for (const add of [addTrace, addImport, addIrqs, addDoctor, addStack, addSteer, addCleanup, addLab])
+    add(root);
   return root;
 }
 
