@@ -16,10 +16,13 @@ import { packageRoot } from '../../src/sys/package.js';
 
 const MAIN = join(packageRoot, 'dist/src/cli/main.js');
 
-/** A command line that runs rxstamp, in a network namespace if one is named. */
+/** A command line that runs rxstamp, in a network namespace if one is named, where the tracing files are mounted for it. */
 export function commandLine(args: readonly string[], namespace?: string): [string, ...string[]] {
   const command = [process.execPath, MAIN, ...args] as const;
-  return namespace === undefined ? [...command] : ['ip', 'netns', 'exec', namespace, ...command];
+  if (namespace === undefined) return [...command];
+  // `ip netns exec` gives it a /sys and mounts of its own.
+  const mounted = 'mount -t tracefs tracefs /sys/kernel/tracing && exec "$@"';
+  return ['ip', 'netns', 'exec', namespace, 'sh', '-c', mounted, 'sh', ...command];
 }
 
 /** How a trace ended. */
