@@ -86,7 +86,9 @@ describe.skipIf(why !== undefined)(titled('packets by perf and by a packet socke
     const packets = packetsOf(linesOf(stdout));
     expect([code, packets.length]).toEqual([0, PACKETS]);
     expect(packets.filter(({ stages }) => stages['stack'] === undefined)).toEqual([]);
-    const script = spawnSync('perf', ['script', '-i', file, '--ns', '-F', 'time'], { encoding: 'utf8' }).stdout;
+    const script = spawnSync('perf', ['script', '-i', file, '--ns', '-F', 'time'], {
+      encoding: 'utf8',
+    }).stdout;
     const theirs = [...script.matchAll(/^ *(\d+\.\d{9}):/gm)].map(([, time = '']) => nanoseconds(time));
     expect(theirs.length).toBe(PACKETS);
     // Two perf events on one tracepoint hit: each reads the clock for itself.
@@ -95,7 +97,18 @@ describe.skipIf(why !== undefined)(titled('packets by perf and by a packet socke
   });
 
   it('are all told by a packet socket, at the times that tcpdump tells', async () => {
-    const words = ['-i', link.name, '-n', '-tt', '--time-stamp-precision=nano', '-s', '96', '-B', '32768', 'udp'];
+    const words = [
+      '-i',
+      link.name,
+      '-n',
+      '-tt',
+      '--time-stamp-precision=nano',
+      '-s',
+      '96',
+      '-B',
+      '32768',
+      'udp',
+    ];
     const tcpdump = new Beside(link.namespace, ['tcpdump', ...words]);
     const running = await trace('af_packet', '--until', 'stack', '--clock', 'real', 'udp');
     await pause(1000);

@@ -11,17 +11,20 @@ import { type FeatureAnswer, YES, no } from '../../feature/engine.js';
 import { onlineCpus } from '../../sys/cpus.js';
 import { interfaceFacts } from '../../sys/interfaces.js';
 import { perfRefuses } from '../../sys/perf/events.js';
-import { tracepointFormat } from '../../sys/perf/tracepoints.js';
+import { parseEventFormat } from '../../sys/tracefs-format.js';
+import { Tracefs } from '../../sys/tracefs.js';
 import { eventWays, wantedEvents } from '../events/wanted.js';
 import type { Method, MethodRequest } from '../method.js';
 import { PerfSource, type PerfTracepoint } from './source.js';
 
 function tracepoints(request: MethodRequest): PerfTracepoint[] {
   const oneQueue = request.interfaces.every(({ name }) => (interfaceFacts(name)?.rxQueues ?? 1) <= 1);
-  const wanted = wantedEvents(request, oneQueue);
-  return wanted.flatMap(({ name, filter }) => {
-    const format = tracepointFormat(name);
-    return format === undefined ? [] : [{ name, filter, id: format.id, format }];
+  const tracefs = Tracefs.open();
+  return wantedEvents(request, oneQueue).flatMap(({ name, filter }) => {
+    const file = `events/${name.replace(':', '/')}/format`;
+    if (!tracefs.has(file)) return [];
+    const format = parseEventFormat(tracefs.read(file));
+    return [{ name, filter, id: format.id, format }];
   });
 }
 

@@ -16,7 +16,6 @@ import { BasicSource } from '../basic-source.js';
 import { Assembler } from '../events/assembler.js';
 import { EVENTS, type Feed } from '../events/table.js';
 import type { MethodRequest } from '../method.js';
-import { TableFields } from './fields.js';
 
 /** How long an event may take from its time stamp to its place in the ring, interrupts in between included. */
 const SETTLE_NS = 1_000_000;
@@ -44,7 +43,7 @@ export class PerfSource extends BasicSource implements PerfVisitor {
   override readonly notes: readonly string[];
   private readonly tracepoints: readonly PerfTracepoint[];
   private readonly feeds: readonly Feed[];
-  private readonly fields: readonly TableFields[];
+  private readonly fields: readonly EventFields[];
   private readonly assembler: Assembler;
   private readonly cpus: readonly number[] | undefined;
   private readonly ringBytes: number;
@@ -60,7 +59,7 @@ export class PerfSource extends BasicSource implements PerfVisitor {
     this.tracepoints = tracepoints;
     this.programs = tracepoints.map(({ name }) => name);
     this.feeds = tracepoints.map(({ name }) => EVENTS[name] as Feed);
-    this.fields = tracepoints.map(({ format }) => new TableFields(new EventFields(format)));
+    this.fields = tracepoints.map(({ format }) => new EventFields(format));
     this.cpus = request.cpus;
     this.ringBytes = request.ringBytes;
     this.notes = notesFor(request);
@@ -110,7 +109,7 @@ export class PerfSource extends BasicSource implements PerfVisitor {
     const { events, seen } = this.current as Listener;
     const index = events.indexOf(identifier);
     const fields = this.fields[index];
-    if (fields === undefined || !fields.fields.at(view, at, bytes)) {
+    if (fields === undefined || !fields.at(view, at, bytes)) {
       this.lost('not_understood', cpu, 1);
       return;
     }
