@@ -6,7 +6,8 @@ import type { RecordSource } from '../../src/record/source.js';
 import { type MachinePlan, factsOf, planMachine } from './machine.js';
 import { Random } from './random.js';
 import type { TracerFault } from './tracer.js';
-import { type Truth, World } from './world.js';
+import type { Truth } from './parts.js';
+import { World } from './world.js';
 
 /** How the model is bent for a test. */
 export interface Bend {

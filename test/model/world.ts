@@ -3,98 +3,28 @@
  * worth: napi_schedule_prep and NAPIF_STATE_MISSED, napi_complete_done, budgets and repolls, ksoftirqd, threaded NAPI,
  * busy polling, timers. What it does is told to the {@link Tracer}; what was really so goes into the {@link Truth}.
  */
-import { HOW, type How } from '../../src/packet/arrival.js';
 import { CONTEXT, type Lane } from '../../src/record/lane.js';
+import { Driver, type Kernel } from './driver.js';
 import { Events } from './events.js';
 import { type MachinePlan, nextRun, oneQueue } from './machine.js';
-import { type Arrived, Ring, Vector } from './nic.js';
+import { Ring, Vector } from './nic.js';
+import { Cpu, type Job, Napi, type Poll, type Reason, type Truth } from './parts.js';
 import type { Random } from './random.js';
 import { Tracer, type TracerFault } from './tracer.js';
 
 const US = 1000;
 const BUSY_BUDGET = 8;
 
-/** What was really so, by packet. */
-export interface Truth {
-  /** When its descriptor was written. */
-  readonly arrival: number[];
-  /** How it was found; -1: never handed over. */
-  readonly how: (How | -1)[];
-  /** The NAPI instance that handed it over. */
-  readonly napi: number[];
-  /** First packet of an interrupt's poll: it had arrived when that interrupt entered its CPU. */
-  readonly byEntry: boolean[];
-}
-
-/** Why a NAPI instance was scheduled. */
-type Reason =
-  | { readonly kind: 'irq'; readonly entry: number }
-  | { readonly kind: 'repoll' | 'missed' | 'timer' | 'kernel' | 'busy' };
-
-type Context = (typeof CONTEXT)[keyof typeof CONTEXT];
-
-interface Job {
-  readonly napi: Napi;
-  readonly context: Context;
-  readonly reason: Reason;
-  /** Busy polling goes on behind it: NAPI_STATE_IN_BUSY_POLL. */
-  readonly keeps?: boolean;
-}
-
-class Cpu {
-  readonly id: number;
-  irqsOffUntil = 0;
-  jobs: Job[] = [];
-  running = false;
-  waking = false;
-  constructor(id: number) {
-    this.id = id;
-  }
-}
-
-class Napi {
-  readonly id: number;
-  readonly vector: Vector;
-  readonly queueOfLine: number;
-  /** CPU of its thread, where it has one. */
-  readonly thread: number;
-  scheduled = false;
-  missed = false;
-  deferred = 0;
-  latched = false;
-  constructor(id: number, vector: Vector, queueOfLine: number, thread: number) {
-    this.id = id;
-    this.vector = vector;
-    this.queueOfLine = queueOfLine;
-    this.thread = thread;
-  }
-}
-
-/** One run of a driver's poll function. */
-interface Poll {
-  readonly job: Job;
-  readonly cpu: Cpu;
-  readonly budget: number;
-  ring: number;
-  taken: number;
-  /** `counted`: what was there when it began on this ring. */
-  there: number;
-  full: boolean;
-  work: number;
-  handed: number;
-  readonly held: Arrived[];
-  spurious: boolean;
-}
-
 /** A seed's machine at work. */
-export class World {
-  readonly truth: Truth = { arrival: [], how: [], napi: [], byEntry: [] };
+export class World implements Kernel {
+  readonly truth: Truth = { arrival: [], how: [], napi: [] };
   readonly events = new Events();
-  private readonly plan: MachinePlan;
-  private readonly random: Random;
-  private readonly tracer: Tracer;
+  readonly plan: MachinePlan;
+  readonly random: Random;
+  readonly tracer: Tracer;
   private readonly cpus: readonly Cpu[];
   private readonly napis: readonly Napi[];
+  private readonly driver = new Driver(this);
   private stopped = false;
   private seen = 0;
   private readonly wanted: number;
@@ -157,8 +87,7 @@ export class World {
     this.events.at(this.events.now + delay, run);
   }
 
-  /** On a CPU: not before interrupts, and whatever else holds it, let it go on. */
-  private afterOn(cpu: Cpu, delay: number, run: () => void): void {
+  afterOn(cpu: Cpu, delay: number, run: () => void): void {
     const time = this.events.now + delay;
     const again = (): void => {
       if (cpu.irqsOffUntil > this.events.now) this.events.at(cpu.irqsOffUntil, again);
@@ -200,9 +129,13 @@ export class World {
     truth.arrival.push(this.events.now);
     truth.how.push(-1);
     truth.napi.push(0);
-    truth.byEntry.push(false);
     ring.waiting.push({ id, visible: !this.random.chance(this.plan.invisible) });
     vector.raise();
+  }
+
+  counted(): void {
+    this.seen++;
+    if (this.seen >= this.wanted) this.stopped = true;
   }
 
   // Interrupts.
@@ -289,125 +222,10 @@ export class World {
       reason.kind === 'irq' && job.napi.vector.rings.every(({ emptyAt }) => emptyAt >= reason.entry);
     if (late) poll.spurious = true;
     if (!busy) this.tracer.pollStart(cpu.id, job.napi.id, this.events.now);
-    this.nextRing(poll);
+    this.driver.poll(poll);
   }
 
-  private nextRing(poll: Poll): void {
-    poll.ring++;
-    poll.taken = 0;
-    const ring = poll.job.napi.vector.rings[poll.ring];
-    if (ring === undefined) {
-      this.lookedAtAll(poll);
-      return;
-    }
-    this.afterOn(poll.cpu, this.random.between(100, 1500), () => {
-      poll.there = ring.waiting.length;
-      if (this.plan.handover === 'counted' && poll.there <= poll.budget) ring.emptyAt = this.events.now;
-      this.look(poll, ring);
-    });
-  }
-
-  /** The driver looks at the next descriptor. */
-  private look(poll: Poll, ring: Ring): void {
-    const { plan } = this;
-    const share = Math.max(1, Math.floor(poll.budget / poll.job.napi.vector.rings.length));
-    if (poll.taken >= share) {
-      poll.full = true;
-      this.nextRing(poll);
-      return;
-    }
-    if (plan.handover === 'counted' && poll.taken >= poll.there) {
-      this.nextRing(poll);
-      return;
-    }
-    const packet = ring.waiting.shift();
-    if (packet === undefined) {
-      ring.emptyAt = this.events.now;
-      this.nextRing(poll);
-      return;
-    }
-    poll.taken++;
-    poll.work++;
-    if (packet.visible) this.take(poll, ring, packet);
-    this.afterOn(poll.cpu, this.random.between(100, 1500), () => this.look(poll, ring));
-  }
-
-  private take(poll: Poll, ring: Ring, packet: Arrived): void {
-    const { held } = poll;
-    held.push(packet);
-    const { handover } = this.plan;
-    if (handover === 'list') return;
-    if (handover === 'pipeline' && held.length < 2) return;
-    this.hand(poll, held.shift() as Arrived, ring.queue, false);
-  }
-
-  private hand(poll: Poll, packet: Arrived, queue: number, listed: boolean): void {
-    const { plan, random, truth } = this;
-    const lost = random.chance(plan.lost);
-    const stackCpu = random.between(0, plan.cpus);
-    truth.how[packet.id] = this.howOf(poll, packet);
-    truth.napi[packet.id] = poll.job.napi.id;
-    poll.handed++;
-    const shown = plan.recordsQueue ? queue : 0;
-    if (
-      this.tracer.packet(
-        poll.cpu.id,
-        poll.job.napi.id,
-        { id: packet.id, queue: shown, listed, lost, stackCpu },
-        this.events.now,
-      )
-    )
-      this.seen++;
-    if (this.seen >= this.wanted) this.stopped = true;
-  }
-
-  private howOf({ job, handed, spurious }: Poll, packet: Arrived): How {
-    const { reason, context } = job;
-    if (context === CONTEXT.busyPoll) return HOW.busyPoll;
-    if (reason.kind === 'repoll') return HOW.repoll;
-    if (reason.kind !== 'irq' || spurious) return HOW.polled;
-    if (handed > 0) return HOW.batch;
-    // What came behind the interrupt's entry was found first by its poll, but did not raise it.
-    this.truth.byEntry[packet.id] = (this.truth.arrival[packet.id] as number) <= reason.entry;
-    return HOW.ownIrq;
-  }
-
-  /** Behind the last look at the last ring. */
-  private lookedAtAll(poll: Poll): void {
-    const { held } = poll;
-    const listed = this.plan.handover === 'list';
-    const { rings } = poll.job.napi.vector;
-    const flush = (): void => {
-      const packet = held.shift();
-      if (packet === undefined) {
-        this.answer(poll);
-        return;
-      }
-      // All packets of a list of several rings go as one.
-      this.hand(poll, packet, rings.length === 1 ? (rings[0] as Ring).queue : 0, listed);
-      this.afterOn(poll.cpu, this.random.between(50, 300), flush);
-    };
-    if (held.length === 0) this.answer(poll);
-    else this.afterOn(poll.cpu, this.random.between(50, 2000), flush);
-  }
-
-  private answer(poll: Poll): void {
-    const { plan, random } = this;
-    const { napi } = poll.job;
-    if (poll.full) {
-      if (plan.affinityChanges && random.chance(0.3)) {
-        // i40e_force_wb: an interrupt on the new CPU goes on with it.
-        this.complete(poll, poll.budget - 1, () => napi.vector.raise());
-        return;
-      }
-      this.afterOn(poll.cpu, random.between(50, 600), () => this.end(poll, poll.budget, 'again'));
-      return;
-    }
-    this.complete(poll, Math.min(poll.work, poll.budget - 1));
-  }
-
-  /** napi_complete_done, and enabling the interrupt. */
-  private complete(poll: Poll, work: number, enabled: () => void = () => {}): void {
+  complete(poll: Poll, work: number, enabled: () => void = () => {}): void {
     const { plan, random } = this;
     const { napi } = poll.job;
     const byIndex = plan.masking === 'event-index';
@@ -461,7 +279,7 @@ export class World {
     });
   }
 
-  private end(poll: Poll, work: number, then: 'done' | 'again' | 'busy'): void {
+  end(poll: Poll, work: number, then: 'done' | 'again' | 'busy'): void {
     const { job, cpu } = poll;
     const { napi } = job;
     this.tracer.pollEnd(cpu.id, napi.id, this.events.now, work, poll.budget, job.context);
