@@ -5,15 +5,18 @@
  */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ClockFit, fitClocks } from '../../lab/clock-fit.js';
+import type { ClockFit } from '../../lab/clock-fit.js';
 import { ptpSyncFrame, udpFlows } from '../../lab/frames.js';
 import { Guest } from '../../lab/guest.js';
-import { TRACE_STEP_NS, TRUTH_EVENTS, statusReads } from '../../lab/nic-truth.js';
+import { TRACE_STEP_NS, TRUTH_EVENTS } from '../../lab/nic-truth.js';
 import { toStderr } from '../../lab/progress.js';
 import { parseQemuTrace, realtimeOffset } from '../../lab/qemu-trace.js';
 import type { Finished, Running } from '../../lab/running.js';
+import { startTrace } from '../../lab/trace-in-guest.js';
 import type { DoctorDocument } from '../../src/feature/doctor.js';
 import { compile, noCompiler } from '../support/compile.js';
+import { titled } from '../support/titled.js';
+import { ClockProbe, fitReadings } from './clock-probe.js';
 import { type PacketLine, type TraceLines, readTrace } from './ndjson.js';
 
 const CLI = ['node', 'dist/src/cli/main.js'];
@@ -36,7 +39,7 @@ interface Shot {
   readonly clocks: readonly (readonly bigint[])[];
 }
 
-describe.skipIf(noCompiler !== undefined)('hardware timestamps of igb on 6.12', () => {
+describe.skipIf(noCompiler !== undefined)(titled('hardware timestamps of igb on 6.12', noCompiler), () => {
   const guest = new Guest({
     kernel: '6.12',
     nic: 'igb,queues=2',
@@ -59,11 +62,7 @@ describe.skipIf(noCompiler !== undefined)('hardware timestamps of igb on 6.12', 
     return Number(stdout.split(' ')[0]);
   }
 
-  async function start(...args: string[]): Promise<Running> {
-    const running = guest.start([...CLI, 'trace', 'eth0', '--format', 'ndjson', ...args]);
-    for await (const line of running.lines()) if (line.startsWith('{"type":"meta"')) return running;
-    throw new Error(`the trace ended before it began: ${(await running.wait()).stderr}`);
-  }
+  const start = (...words: string[]): Promise<Running> => startTrace(guest, ['eth0', ...words]);
 
   async function end(
     running: Running,
@@ -101,8 +100,7 @@ describe.skipIf(noCompiler !== undefined)('hardware timestamps of igb on 6.12', 
     beforeAll(async () => {
       const socket = guest.start([witness, 'listen']);
       for await (const line of socket.lines()) if (line === 'ready') break;
-      const probe = guest.start([compile('test/support/clock-probe.c'), '20', '4']);
-      for await (const line of probe.lines()) if (line === 'ready') break;
+      const probe = await ClockProbe.start(guest);
       const running = await start('--hw-timestamps', '--until', 'stack');
       during = await filter();
       for (let shot = 0; shot < REARMS; shot++) {
@@ -126,17 +124,9 @@ describe.skipIf(noCompiler !== undefined)('hardware timestamps of igb on 6.12', 
           BigInt(stamp),
         ]),
       );
-      probe.kill('SIGTERM');
-      const { stdout } = await probe.wait();
+      const readings = await probe.end();
       const events = parseQemuTrace(readFileSync(guest.traceLog, 'utf8'));
-      const readings = [...stdout.matchAll(/^(\d+) (\d+)$/gm)];
-      const reads = statusReads(events).slice(-readings.length);
-      fit = fitClocks(
-        readings.map(([, from = '', to = ''], index) => {
-          const hostFrom = reads[index] ?? 0n;
-          return { guestFrom: BigInt(from), guestTo: BigInt(to), hostFrom, hostTo: hostFrom + TRACE_STEP_NS };
-        }),
-      );
+      fit = fitReadings(readings, events);
       const writes = events.filter((event) => event.name === 'e1000e_rx_written_to_guest');
       written = shots.map(({ sent }) => writes.find(({ time }) => time + TRACE_STEP_NS >= sent)?.time ?? 0n);
       packets = done.trace.packets as readonly HwPacket[];
