@@ -17,6 +17,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'src/import': ['src/base', 'src/stages.ts', 'src/record', 'src/method'],
   'src/packet': ['src/base', 'src/stages.ts', 'src/record'],
   'src/steer': ['src/base', 'src/sys', 'src/nic', 'src/record', 'src/packet'],
+  'src/compare': ['src/base', 'src/stages.ts', 'src/method/names.ts', 'src/record', 'src/packet'],
   'src/report': ['src/base', 'src/stages.ts', 'src/record', 'src/packet'],
   'src/cli': ['src', 'lab'],
   'src/index.ts': ['src'],

@@ -1,5 +1,5 @@
 /** What a side's script printed, as numbers. */
-import { quantile } from '../lib/stats.js';
+import { quantile } from '../../src/base/stats.js';
 
 /** One load of bench/load/loop.c. */
 export interface Load {

@@ -1,6 +1,6 @@
 /** The printed report of the counted bench. */
 import type { Machine } from '../lib/machine.js';
-import { type Spread, spread } from '../lib/stats.js';
+import { type Spread, spread } from '../../src/base/stats.js';
 import { count, textTable } from '../lib/text-table.js';
 import { type Costs, costsOf, readerCost } from './costs.js';
 import type { LoadSize } from './guest-script.js';

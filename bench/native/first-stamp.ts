@@ -1,5 +1,5 @@
 /** How long from starting rxstamp until the first packet is stamped, and until its line can be read. */
-import { spread, type Spread } from '../lib/stats.js';
+import { spread, type Spread } from '../../src/base/stats.js';
 import { start } from '../lib/run.js';
 import { rxstampArgv } from './tracers.js';
 import { PROBE_BYTES, type Setting } from './tracer.js';

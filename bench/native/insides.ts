@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { packageRoot } from '../../src/sys/package.js';
 import { start } from '../lib/run.js';
-import type { Spread } from '../lib/stats.js';
+import type { Spread } from '../../src/base/stats.js';
 import { type ProgramCost, enableStatistics, programCosts } from './program-cost.js';
 import { FLOOD_BYTES, type Setting } from './tracer.js';
 import { TRACERS, emptyFolder } from './tracers.js';

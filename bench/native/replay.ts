@@ -9,7 +9,7 @@ import { PacketCursor } from '../../src/packet/arrival.js';
 import { Joiner } from '../../src/packet/join.js';
 import { Lane } from '../../src/record/lane.js';
 import type { RecordSource } from '../../src/record/source.js';
-import { spread, type Spread } from '../lib/stats.js';
+import { spread, type Spread } from '../../src/base/stats.js';
 
 /** Records one behind the other, as in the ring. */
 export interface Tape {

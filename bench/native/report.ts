@@ -1,6 +1,6 @@
 /** The printed report of the native bench. */
 import type { Machine } from '../lib/machine.js';
-import { type Spread, spread } from '../lib/stats.js';
+import { type Spread, spread } from '../../src/base/stats.js';
 import { count, percent, textTable } from '../lib/text-table.js';
 import type { FirstStamp } from './first-stamp.js';
 import type { BpfCost, ReplayCost } from './insides.js';

@@ -6,6 +6,7 @@ import { addCleanup } from './cleanup.js';
 import { addDoctor } from './doctor.js';
 import { addImport } from './import.js';
 import { addIrqs } from './irqs.js';
+import { addCompare } from './compare.js';
 import { addLab } from './lab.js';
 import { addStack } from './stack.js';
 import { addSteer } from './steer.js';
@@ -21,8 +22,18 @@ export function program(): Command {
     .enablePositionalOptions()
     .configureOutput({ outputError: (text, write) => write(usageLine(text)) })
     .exitOverride();
-  for (const add of [addTrace, addImport, addIrqs, addDoctor, addStack, addSteer, addCleanup, addLab])
-    add(root);
+  const commands = [
+    addTrace,
+    addImport,
+    addCompare,
+    addStack,
+    addIrqs,
+    addDoctor,
+    addSteer,
+    addCleanup,
+    addLab,
+  ];
+  for (const add of commands) add(root);
   return root;
 }
 

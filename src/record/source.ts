@@ -99,4 +99,12 @@ export interface TraceSource extends RecordSource {
   follow(target: Listened): void;
   /** Called when the NIC's clock was set during the trace, with the nanoseconds. */
   onHardwareStep: (step: number) => void;
+  /** What BPF statistics say of its programs, while they are on; not there where it has none. */
+  bpfTime?(): BpfTime;
+}
+
+/** Time inside of BPF programs; what attaches them is not in it. */
+export interface BpfTime {
+  readonly ns: number;
+  readonly runs: number;
 }

@@ -1,11 +1,11 @@
 /** Records of the driver's own interrupt function: one per call, from bpf/driver.bpf.c. */
 import { RxError } from '../../base/errors.js';
 import { nicsOfIrq } from '../../nic/resolve.js';
-import type { Listened, StageWay, WantedIrq } from '../../record/source.js';
+import type { BpfTime, Listened, StageWay, WantedIrq } from '../../record/source.js';
 import { tryFentryOn } from '../../sys/fentry-trial.js';
 import { Inspector } from '../../sys/inspect.js';
 import { tryKprobe } from '../../sys/kprobe-trial.js';
-import { BpfObject, possibleCpus, programStats } from '../../sys/libbpf.js';
+import { BpfObject, bpfTimeOf, possibleCpus, programStats } from '../../sys/libbpf.js';
 import { type Mapping, mapShared } from '../../sys/libc.js';
 import { readObject } from '../../sys/package.js';
 import { BasicSource } from '../basic-source.js';
@@ -199,6 +199,10 @@ export class DriverSource extends BasicSource {
     let sum = 0;
     for (let cpu = 0; cpu < this.rings.cpus; cpu++) sum += this.rings.lossCounter(cpu, counter);
     return sum;
+  }
+
+  bpfTime(): BpfTime {
+    return bpfTimeOf(this.programs.map((program) => this.object.programFd(program)));
   }
 
   protected detach(): void {

@@ -6,6 +6,7 @@ import { RxError } from '../../base/errors.js';
 import { Lane } from '../../record/lane.js';
 import type { Loss, LossCause } from '../../record/loss.js';
 import type {
+  BpfTime,
   FilterCounter,
   InterruptRecord,
   Listened,
@@ -14,7 +15,7 @@ import type {
   TraceSource,
 } from '../../record/source.js';
 import { clockNow } from '../../sys/libc.js';
-import { BpfObject, possibleCpus, programStats } from '../../sys/libbpf.js';
+import { BpfObject, bpfTimeOf, possibleCpus, programStats } from '../../sys/libbpf.js';
 import { readObject } from '../../sys/package.js';
 import type { CrossClock } from '../../sys/ptp.js';
 import { Decoder } from './decode.js';
@@ -207,6 +208,10 @@ export class EbpfSession implements TraceSource {
     if (reason === 0) return undefined;
     if (reason >= 0x1_0000) return `subsystem ${reason >>> 16} reason ${reason & 0xffff}`;
     return this.reasons.get(reason)?.replace(/^SKB_DROP_REASON_/, '') ?? `reason ${reason}`;
+  }
+
+  bpfTime(): BpfTime {
+    return bpfTimeOf(this.plan.programs.map((program) => this.object.programFd(program)));
   }
 
   /** Now, relative to base. */

@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest';
+import { idleTime, parseStat, parseTimerList } from './idle-time.js';
+
+const TIMER_LIST = `Timer List Version: v0.10
+HRTIMER_MAX_CLOCK_BASES: 8
+now at 1000000 nsecs
+
+cpu: 0
+  .nohz           : 1
+  .idle_entrytime : 900000 nsecs
+  .idle_waketime  : 890000 nsecs
+  .idle_exittime  : 950000 nsecs
+  .idle_sleeptime : 400000 nsecs
+  .iowait_sleeptime: 1000 nsecs
+
+cpu: 1
+  .idle_entrytime : 990000 nsecs
+  .idle_waketime  : 940000 nsecs
+  .idle_exittime  : 950000 nsecs
+  .idle_sleeptime : 500000 nsecs
+  .iowait_sleeptime: 0 nsecs
+Tick Device: mode:     1
+`;
+
+describe('idle time', () => {
+  it('is summed over the CPUs, with what a sleeping one has not summed up yet', () => {
+    expect(parseTimerList(TIMER_LIST)).toEqual({ idleNs: 401_000 + 510_000, cpus: 2, coarse: false });
+  });
+
+  it('counts nothing twice where an interrupt has just ended the sleep and summed it up', () => {
+    const woken = TIMER_LIST.replace('.idle_waketime  : 940000', '.idle_waketime  : 995000');
+    expect(parseTimerList(woken)?.idleNs).toBe(401_000 + 500_000);
+  });
+
+  it('is not known where the list does not tell', () => {
+    expect(parseTimerList('')).toBeUndefined();
+    expect(parseTimerList('now at 5 nsecs\n\ncpu: 0\n  .nohz : 0\n')).toBeUndefined();
+  });
+
+  it('is in hundredths of a second in /proc/stat', () => {
+    const text = 'cpu  9 0 9 50 9 0\ncpu0 4 0 4 30 1 0\ncpu1 5 0 5 20 2 0\nintr 1\n';
+    expect(parseStat(text)).toEqual({ idleNs: 530_000_000, cpus: 2, coarse: true });
+  });
+
+  it('grows on this machine, by no more than the time that goes by on all CPUs', async () => {
+    const before = idleTime();
+    const started = performance.now();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const after = idleTime();
+    const idle = (after.idleNs - before.idleNs) / 1e6;
+    // A tick of 4 ms per CPU is the error of either reading.
+    expect(idle).toBeGreaterThanOrEqual(-4 * 2 * after.cpus);
+    expect(idle).toBeLessThanOrEqual((performance.now() - started) * after.cpus + 40);
+  });
+});
