@@ -3,7 +3,7 @@
  * error with the kernel's own words (`error_log`, Linux 5.2). Shared files (current_tracer, trace_clock, set_event, …)
  * are never written: everything is done in instances of rxstamp's own, and definitions of probes are only appended.
  */
-import { closeSync, constants, existsSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, readFileSync, readdirSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { RxError } from '../base/errors.js';
 import { HOST, type KernelFiles } from './files.js';
@@ -48,6 +48,29 @@ export function errorFor(log: string, command: string): string | undefined {
     .replace(/[.?]+$/, '');
 }
 
+type Reason = Readonly<Record<'why' | 'hint', string>>;
+
+function missing(mount: string): Reason {
+  const known = (HOST.text('/proc/filesystems') ?? '').includes('tracefs');
+  return known
+    ? { why: 'tracefs is not mounted here', hint: mount }
+    : { why: 'this kernel has no tracefs (CONFIG_TRACING)', hint: 'use --method ebpf or tracepoints' };
+}
+
+function unseen(path: string, mount: string): Reason {
+  try {
+    readdirSync(path);
+    return {
+      why: `another mount hides ${path}; \`ip netns exec\` has a /sys of its own`,
+      hint: `${mount}, behind it`,
+    };
+  } catch (cause) {
+    const code = codeOf(cause);
+    if (code === 'ENOENT') return { why: `${path} is mounted, but not in sight`, hint: mount };
+    return { why: `${path}: ${REASONS[code] ?? code}`, hint: HINTS[code] ?? 'run as root' };
+  }
+}
+
 /** The tracing files below one folder: all of them, or an instance's. */
 export class Tracefs {
   readonly path: string;
@@ -63,16 +86,10 @@ export class Tracefs {
   static open(): Tracefs {
     const path = findTracefs();
     if (path !== undefined && existsSync(join(path, 'events'))) return new Tracefs(path);
-    const why =
-      path === undefined
-        ? (HOST.text('/proc/filesystems') ?? '').includes('tracefs')
-          ? 'tracefs is not mounted here'
-          : 'this kernel has no tracefs (CONFIG_TRACING)'
-        : `nothing can be read at ${path}`;
+    const mount = `mount -t tracefs tracefs ${path ?? USUAL}`;
     throw new RxError('RXS_TRACEFS', {
       doing: "looking for the kernel's tracing files",
-      why,
-      hint: path === undefined ? `mount -t tracefs tracefs ${USUAL}` : 'run as root',
+      ...(path === undefined ? missing(mount) : unseen(path, mount)),
     });
   }
 

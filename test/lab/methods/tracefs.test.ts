@@ -101,29 +101,32 @@ async function watch(guest: Guest, args: readonly string[], irqs: readonly numbe
   };
 }
 
+/** Somebody else's probe, beside ours on the same function. */
+const FOREIGN = 'p:foreign/flow handle_edge_irq irq=+44($arg1):u32';
+
 /** What is shared in tracefs, and not rxstamp's. */
 const SHARED = `cd ${TRACING}; for f in trace_clock current_tracer tracing_on set_event kprobe_events dynamic_events
   events/irq/irq_handler_entry/enable events/irq/irq_handler_entry/filter events/foreign/enable trace_options buffer_size_kb; do
   echo "$f: $(grep -v rxstamp_ $f)"; done`;
+
+const shared = new Guest(GUEST);
+beforeAll(() => shared.boot());
+afterAll(() => shared.close());
 
 describe.each([
   { method: 'kprobe', each: 2 },
   { method: 'fprobe', each: 2 },
   { method: 'ftrace', each: 2 },
 ])('$method on 6.12, igb', ({ method, each }) => {
-  const guest = new Guest(GUEST);
+  const guest = shared;
   let receiving: readonly IrqReport[] = [];
   let traced: Seen | undefined;
   const judge = { shared: ['', ''], lines: [] as { irq: number; time: bigint }[] };
 
   beforeAll(async () => {
-    await guest.boot();
     receiving = await prepare(guest);
     const irqs = receiving.map(({ irq }) => irq);
-    await shell(
-      guest,
-      `echo 'p:foreign/flow handle_edge_irq irq=+44($arg1):u32' >> ${TRACING}/kprobe_events`,
-    );
+    await shell(guest, `echo '${FOREIGN}' >> ${TRACING}/kprobe_events`);
     const filter = irqs.map((irq) => `irq==${irq}`).join('||');
     const record = `exec trace-cmd record -C mono -o /tmp/trace.dat -e irq:irq_handler_entry -f '${filter}' -e foreign`;
     const recorder = guest.start(['sh', '-c', record]);
@@ -141,7 +144,7 @@ describe.each([
     for (const [, seconds, fraction, irq] of report.matchAll(/ (\d+)\.(\d{9}): .*irq=(\d+)/g))
       judge.lines.push({ irq: Number(irq), time: BigInt(`${seconds}${fraction}`) });
   });
-  afterAll(() => guest.close());
+  afterAll(() => shell(guest, `echo '-:foreign/flow' >> ${TRACING}/kprobe_events`));
 
   it('tells every interrupt of its IRQ that the kernel counted, and none of the other queue', () => {
     const { interrupts, inner, outer, code, lost, records } = traced as Seen;
@@ -228,13 +231,11 @@ describe.each([
 });
 
 describe('function on 6.12, igb', () => {
-  const guest = new Guest(GUEST);
+  const guest = shared;
   let receiving: readonly IrqReport[] = [];
   beforeAll(async () => {
-    await guest.boot();
     receiving = await prepare(guest);
   });
-  afterAll(() => guest.close());
 
   it('tells the line where only one goes to the CPU, and else that it does not know', async () => {
     const irqs = receiving.map(({ irq }) => irq);
@@ -257,13 +258,11 @@ describe('function on 6.12, igb', () => {
 });
 
 describe('what a killed run leaves, on 6.12', () => {
-  const guest = new Guest(GUEST);
+  const guest = shared;
   let receiving: readonly IrqReport[] = [];
   beforeAll(async () => {
-    await guest.boot();
     receiving = await prepare(guest);
   });
-  afterAll(() => guest.close());
 
   const left = async (): Promise<readonly string[]> => {
     const list = `ls ${TRACING}/instances; sed -n 's/^[a-z]:\\([^ ]*\\).*/\\1/p' ${TRACING}/dynamic_events`;
