@@ -23,13 +23,8 @@ Tick Device: mode:     1
 `;
 
 describe('idle time', () => {
-  it('is summed over the CPUs, with what a sleeping one has not summed up yet', () => {
-    expect(parseTimerList(TIMER_LIST)).toEqual({ idleNs: 401_000 + 510_000, cpus: 2, coarse: false });
-  });
-
-  it('counts nothing twice where an interrupt has just ended the sleep and summed it up', () => {
-    const woken = TIMER_LIST.replace('.idle_waketime  : 940000', '.idle_waketime  : 995000');
-    expect(parseTimerList(woken)?.idleNs).toBe(401_000 + 500_000);
+  it('is summed over the CPUs', () => {
+    expect(parseTimerList(TIMER_LIST)).toEqual({ idleNs: 401_000 + 500_000, cpus: 2, coarse: false });
   });
 
   it('is not known where the list does not tell', () => {
@@ -48,8 +43,7 @@ describe('idle time', () => {
     await new Promise((resolve) => setTimeout(resolve, 100));
     const after = idleTime();
     const idle = (after.idleNs - before.idleNs) / 1e6;
-    // A tick of 4 ms per CPU is the error of either reading.
-    expect(idle).toBeGreaterThanOrEqual(-4 * 2 * after.cpus);
-    expect(idle).toBeLessThanOrEqual((performance.now() - started) * after.cpus + 40);
+    expect(idle).toBeGreaterThanOrEqual(0);
+    expect(idle).toBeLessThanOrEqual((performance.now() - started) * after.cpus + 4);
   });
 });

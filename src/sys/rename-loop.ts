@@ -3,19 +3,16 @@
  * What hangs on __set_task_comm runs all the time then. Prints `ready` when it begins, and at its end how often it did.
  */
 import koffi from 'koffi';
+import { pinTo } from './affinity.js';
 
 const libc = koffi.load('libc.so.6');
 const prctl = libc.func('int prctl(int option, const char *name, long a, long b, long c)');
-const setAffinity = libc.func('int sched_setaffinity(int pid, size_t size, const void *mask)');
 const PR_SET_NAME = 15;
-const MASK_BYTES = 128;
 const TURNS = 200;
 
 const cpu = Number(process.argv[2]);
 const milliseconds = Math.min(Number(process.argv[3]), 60_000);
-const mask = new Uint8Array(MASK_BYTES);
-mask[cpu >> 3] = 1 << (cpu & 7);
-if (!(cpu >= 0 && cpu < MASK_BYTES * 8) || setAffinity(0, MASK_BYTES, mask) !== 0) process.exit(1);
+if (!pinTo(cpu)) process.exit(1);
 process.stdout.write('ready\n');
 const end = performance.now() + milliseconds;
 let count = 0;
