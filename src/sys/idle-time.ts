@@ -26,7 +26,9 @@ export function parseTimerList(text: string): IdleTime | undefined {
   const parts = text.split(/^cpu: \d+$/m).slice(1);
   let idleNs = 0;
   for (const part of parts) idleNs += numberOf(part, 'idle_sleeptime') + numberOf(part, 'iowait_sleeptime');
-  return parts.length === 0 || Number.isNaN(idleNs) ? undefined : { idleNs, cpus: parts.length, coarse: false };
+  return parts.length === 0 || Number.isNaN(idleNs)
+    ? undefined
+    : { idleNs, cpus: parts.length, coarse: false };
 }
 
 /** Reads the text of /proc/stat. */
