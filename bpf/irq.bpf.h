@@ -35,12 +35,15 @@ int BPF_PROG(irq_enter)
 }
 
 /* One interrupt into its ring. `exit` is 0 where the end of the handler is not asked for. */
-static __always_inline void write_irq(struct rx_cpu *cpu, u32 id, u64 exit)
+static __always_inline void write_irq(struct rx_cpu *cpu, u32 id, const struct rx_cause *cause,
+				      u64 claim, u64 exit, u32 scheduled)
 {
 	u32 ring = rx.possible_cpus + id;
-	struct rx_irq *record =
-	    ring_reserve(ring, cpu->irq_head, &cpu->irq_tail_seen, sizeof(*record), 0);
+	struct rx_irq *record;
 
+	if (rx.cpu_only && !cpu->on)
+		return;
+	record = ring_reserve(ring, cpu->irq_head, &cpu->irq_tail_seen, sizeof(*record), 0);
 	if (!record) {
 		cpu->loss.irqs_ring_full++;
 		return;
@@ -48,14 +51,14 @@ static __always_inline void write_irq(struct rx_cpu *cpu, u32 id, u64 exit)
 	record->kind = RX_IRQ;
 	record->flags = 0;
 	record->size = sizeof(*record);
-	record->irq = cpu->current.irq;
-	record->entry = cpu->current.entry;
-	record->claim = cpu->current.claim;
-	record->isr = cpu->current.isr;
+	record->irq = cause->irq;
+	record->entry = cause->entry;
+	record->claim = claim;
+	record->isr = cause->isr;
 	record->exit = exit;
-	record->vector = cpu->current.vector;
+	record->vector = cause->seat;
 	record->cpu = id;
-	record->scheduled = cpu->scheduled;
+	record->scheduled = scheduled;
 	ring_commit(&cpu->irq_head, sizeof(*record));
 }
 
@@ -64,6 +67,16 @@ static __always_inline void write_irq(struct rx_cpu *cpu, u32 id, u64 exit)
 static __always_inline u64 claim_time(void)
 {
 	return rx.interrupts || !rx.enter_hooked ? bpf_ktime_get_ns() : 0;
+}
+
+static __always_inline void begin_irq(struct rx_cpu *cpu, u32 irq, u32 seat, u64 entry, u64 isr)
+{
+	cpu->current.entry = entry;
+	cpu->current.isr = isr;
+	cpu->current.irq = irq;
+	cpu->current.seat = seat;
+	cpu->scheduled = 0;
+	cpu->active = 1;
 }
 
 /* The interrupt gets its name. Everything that is not wanted ends here. */
@@ -83,16 +96,14 @@ static __always_inline int claim(u64 now, u32 irq, u32 vector)
 	}
 	if (!enter) /* hooked a moment ago, in the middle of this interrupt */
 		enter = now ? now : bpf_ktime_get_ns();
-	cpu->current.entry = enter;
-	cpu->current.claim = now;
-	cpu->current.isr = 0;
-	cpu->current.irq = irq;
-	cpu->current.vector = vector;
-	cpu->current.cpu = id;
-	cpu->scheduled = 0;
-	cpu->active = 1;
-	if (rx.interrupts && !rx.exit_hooked && (!rx.cpu_only || cpu->on))
-		write_irq(cpu, id, 0);
+	if (rx.interrupts && !rx.exit_hooked) { /* nothing more is asked about it */
+		struct rx_cause cause = {.entry = enter, .irq = irq, .seat = vector};
+
+		write_irq(cpu, id, &cause, now, 0, 0);
+		return 0;
+	}
+	cpu->claim = now;
+	begin_irq(cpu, irq, vector | id << 16, enter, 0);
 	return 0;
 }
 
@@ -187,17 +198,79 @@ int BPF_PROG(isr_entry, int irq, struct irqaction *action)
 		return 0;
 	}
 	if (!rx.entry_hooked) {
-		cpu->current.entry = 0;
-		cpu->current.claim = 0;
-		cpu->current.isr = now;
-		cpu->current.irq = irq;
-		cpu->current.vector = 0;
-		cpu->current.cpu = id;
-		cpu->scheduled = 0;
-		cpu->active = 1;
+		cpu->claim = 0;
+		begin_irq(cpu, irq, id << 16, 0, now);
 	}
 	if (!rx.prep_hooked && !rx.interrupts)
 		pend(cpu, filter);
+	return 0;
+}
+
+/* Where this interrupt sits: its vector on this CPU and the CPU. Looked for in the CPU's table when
+ * it was not on this CPU the last time; irq_moved tells of every change. */
+static __always_inline u32 seat_of(struct rx_irq_filter *filter, u32 irq, u32 id, enum fetch how)
+{
+	u32 seat = *(volatile u32 *)&filter->seat;
+
+	if (seat >> 15 != (id << 1 | 1)) {
+		seat = id << 16 | RX_SEAT_KNOWN | vector_of_irq(irq, how);
+		*(volatile u32 *)&filter->seat = seat;
+	}
+	return seat ^ RX_SEAT_KNOWN;
+}
+
+/* The entry is claimed where the handler starts: one hook less than asking for the vector as it
+ * comes in. What runs outside of a hard interrupt (a resent or a spurious interrupt's handler) may
+ * find the stamp of another one here: served() and irq_wake_thread ask where they run. A second
+ * handler of a shared line, or the same one once more, finds it claimed; so does a second interrupt
+ * that is handled within the same hard one (demultiplexers, Xen's event channels): its own entry is
+ * not known. */
+static __always_inline int claim_at_handler(u64 now, u32 irq, enum fetch how)
+{
+	struct rx_irq_filter *filter = wanted_irq(irq);
+	u32 id;
+
+	if (!filter)
+		return 0;
+	struct rx_cpu *cpu = this_cpu(&id);
+
+	if (!cpu)
+		return 0;
+	u64 enter = cpu->enter;
+
+	if (!enter && cpu->active && cpu->current.irq == irq)
+		return 0;
+	cpu->enter = 0;
+	begin_irq(cpu, irq, seat_of(filter, irq, id, how), enter, now);
+	return 0;
+}
+
+SEC("tp_btf/irq_handler_entry")
+int BPF_PROG(isr_claim, int irq)
+{
+	u64 now = bpf_ktime_get_ns();
+
+	return claim_at_handler(now, irq, FETCH_CAST);
+}
+
+SEC("tp_btf/irq_handler_entry")
+int BPF_PROG(isr_claim_probe, int irq)
+{
+	u64 now = bpf_ktime_get_ns();
+
+	return claim_at_handler(now, irq, FETCH_PROBE);
+}
+
+/* apic_update_vector gives an IRQ another vector, or the same on another CPU. Until it fires there
+ * the old CPU's table still has it. An active IRQ never gets another vector on the same CPU
+ * (assign_vector_locked). */
+SEC("tp_btf/vector_update")
+int BPF_PROG(irq_moved, unsigned int irq, unsigned int vector, unsigned int cpu)
+{
+	struct rx_irq_filter *filter = wanted_irq(irq);
+
+	if (filter)
+		*(volatile u32 *)&filter->seat = cpu << 16 | RX_SEAT_KNOWN | (vector & 0xff);
 	return 0;
 }
 
@@ -211,8 +284,8 @@ int BPF_PROG(isr_exit, int irq, struct irqaction *action, int ret)
 	if (!cpu || !cpu->active || cpu->current.irq != irq)
 		return 0;
 	cpu->active = 0;
-	if (rx.interrupts && (!rx.cpu_only || cpu->on))
-		write_irq(cpu, id, now);
+	if (rx.interrupts)
+		write_irq(cpu, id, &cpu->current, cpu->claim, now, cpu->scheduled);
 	return 0;
 }
 
@@ -228,8 +301,9 @@ int BPF_PROG(irq_wake_thread, int irq, struct irqaction *action, int ret)
 	struct rx_cpu *cpu = this_cpu(&id);
 
 	/* isr_exit may have ended the interrupt before. */
-	if (!cpu || !(ret & IRQ_WAKE_THREAD) || (!rx.exit_hooked && !cpu->active) ||
-	    cpu->current.irq != irq)
+	if (!cpu || !(ret & IRQ_WAKE_THREAD) || cpu->current.irq != irq)
+		return 0;
+	if (!rx.exit_hooked && (!cpu->active || !in_hardirq()))
 		return 0;
 	struct task_struct___rx *task = action->thread;
 	u32 pid = task ? task->pid : 0;
@@ -369,12 +443,10 @@ static __always_inline int prepared(u64 now, struct napi_struct *napi, enum fetc
 	if (!rx.start_hooked && (slot->cause.flags & RX_CAUSE_VALID))
 		slot->older = slot->cause;
 	slot->cause.entry = cause->entry;
-	slot->cause.claim = cause->claim;
 	slot->cause.isr = cause->isr;
 	slot->cause.raise = now;
 	slot->cause.irq = cause->irq;
-	slot->cause.vector = cause->vector;
-	slot->cause.cpu = cause->cpu;
+	slot->cause.seat = cause->seat;
 	slot->cause.again = cause->again;
 	barrier();
 	*(volatile u32 *)&slot->cause.flags = RX_CAUSE_VALID | (scheduled ? RX_CAUSE_MISSED : 0);

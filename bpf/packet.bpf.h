@@ -62,7 +62,8 @@ static __always_inline u32 fetch_paged(u8 *to, struct sk_buff *skb, u32 linear)
 /* A stamp of the open poll as the reader shows it (src/method/ebpf/decode.ts), 0: none. */
 static __always_inline u64 stamp_of(const struct rx_open_poll *poll, u32 stamp)
 {
-	const struct rx_cause *cause = &poll->cause;
+	const struct rx_begun *begun = &poll->begun;
+	const struct rx_cause *cause = &begun->cause;
 	int caused = poll->flags & RX_POLL_CAUSED;
 
 	switch (stamp) {
@@ -73,11 +74,11 @@ static __always_inline u64 stamp_of(const struct rx_open_poll *poll, u32 stamp)
 	case RX_STAMP_RAISE:
 		return caused ? cause->raise : 0;
 	case RX_STAMP_SOFTIRQ:
-		if (caused && (poll->softirq < cause->isr || poll->softirq < cause->entry))
+		if (caused && (begun->softirq < cause->isr || begun->softirq < cause->entry))
 			return 0;
-		return poll->softirq;
+		return begun->softirq;
 	default:
-		return poll->start;
+		return begun->start;
 	}
 }
 
@@ -139,7 +140,14 @@ static __always_inline int record_packet(struct sk_buff *skb, u64 now, u32 flags
 	u32 id;
 	struct rx_cpu *cpu = this_cpu(&id);
 
-	if (!cpu || !our_device(cpu, skb->dev) || (rx.cpu_only && !cpu->on))
+	if (!cpu)
+		return 0;
+	struct net_device *dev = skb->dev;
+
+	/* The poll that is open was looked at when it began, its device too. */
+	if (!(rx.has_irqs && cpu->poll.open && (u64)dev == cpu->device) && !our_device(cpu, dev))
+		return 0;
+	if (rx.cpu_only && !cpu->on)
 		return 0;
 	u16 queue = skb->queue_mapping;
 
@@ -153,7 +161,7 @@ static __always_inline int record_packet(struct sk_buff *skb, u64 now, u32 flags
 		 * leave it 0. */
 		if (!cpu->poll.open ||
 		    (napi_id && cpu->poll.napi_id && cpu->poll.napi_id != napi_id))
-			begin(cpu, napi_id, skb->dev->ifindex, queue, 0, now);
+			begin(cpu, napi_slot(cpu, napi_id), napi_id, dev, queue, now, BY_PACKET);
 		/* Before any filter: what the queue's state is known from. */
 		if (!rx.start_hooked && !cpu->poll.last)
 			cpu->poll.first = now;
@@ -164,7 +172,7 @@ static __always_inline int record_packet(struct sk_buff *skb, u64 now, u32 flags
 		if (rx.irq_only && !cpu->poll.wanted)
 			return 0;
 		flags |= RX_PACKET_OPENED;
-		place = ++cpu->poll.seen;
+		place = ++cpu->poll.begun.seen;
 	}
 	if (!admitted(cpu, now) || !ring_enter(cpu))
 		return 0;
@@ -217,7 +225,7 @@ static __always_inline int record_packet(struct sk_buff *skb, u64 now, u32 flags
 	record->caplen = there > copied ? copied : there;
 	record->index = place > MOST_INDEX ? MOST_INDEX : place;
 	if (rx.has_irqs)
-		cpu->poll.packets++;
+		cpu->poll.begun.packets++;
 	ring_commit(&cpu->head, size);
 	if (rx.tracked) {
 		u32 number = cpu->sequence++;

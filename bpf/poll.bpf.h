@@ -40,7 +40,7 @@ static __always_inline void take_from_napi(struct rx_open_poll *poll, struct rx_
 {
 	if (!(*(volatile u32 *)&slot->cause.flags & RX_CAUSE_VALID))
 		return;
-	poll->cause = slot->cause;
+	poll->begun.cause = slot->cause;
 	poll->flags |= RX_POLL_CAUSED;
 	barrier();
 	*(volatile u32 *)&slot->cause.flags = 0;
@@ -54,7 +54,7 @@ static __always_inline void take_before_first(struct rx_open_poll *poll, struct 
 	if (slot->cause.raise <= poll->first) {
 		take_from_napi(poll, slot);
 	} else if ((slot->older.flags & RX_CAUSE_VALID) && slot->older.raise <= poll->first) {
-		poll->cause = slot->older;
+		poll->begun.cause = slot->older;
 		poll->flags |= RX_POLL_CAUSED;
 	}
 	slot->older.flags = 0;
@@ -101,78 +101,137 @@ static __always_inline void take_from_pending(struct rx_cpu *cpu, u32 ifindex, u
 		return;
 	struct rx_pending *slot = &cpu->pending[best & (RX_PENDING - 1)];
 
-	poll->cause = slot->cause;
+	poll->begun.cause = slot->cause;
 	slot->cause.flags = 0;
 	poll->flags |= RX_POLL_CAUSED | (found > 1 ? RX_POLL_AMBIGUOUS : 0);
 }
 
-static __always_inline void open_poll(struct rx_cpu *cpu, u64 start)
+#define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
+#define WORD(a, b, c, d) ((u32)(a) | (u32)(b) << 8 | (u32)(c) << 16 | (u32)(d) << 24)
+
+/* Where a poll of the running task runs: without a softirq, and in one. Busy polling calls the
+ * driver's poll function directly (busy_poll_stop, napi_busy_loop), with softirqs disabled but not
+ * in one. Threads are told apart by the names that the kernel gives them; a task of user space may
+ * take such a name, but cannot set PF_KTHREAD. The name is looked at first because it is cheaper
+ * than the flags, and rarely one of these. */
+static __always_inline void look_at_task(u8 *contexts)
+{
+	u32 outside = RX_CONTEXT_BUSY_POLL, inside = RX_CONTEXT_SOFTIRQ;
+	u32 name[4];
+
+	contexts[0] = outside;
+	contexts[1] = inside;
+	if (bpf_get_current_comm(name, sizeof(name)))
+		return;
+	if (name[0] == WORD('n', 'a', 'p', 'i'))
+		outside = RX_CONTEXT_THREADED;
+	else if (name[0] == WORD('k', 's', 'o', 'f') && name[1] == WORD('t', 'i', 'r', 'q'))
+		outside = inside = RX_CONTEXT_KSOFTIRQD;
+	/* Where hard interrupts raise NET_RX themselves, an interrupt's thread is as good as any
+	 * other task that a softirq interrupts. */
+	else if (rx.irq_threads && name[0] == WORD('i', 'r', 'q', '/'))
+		outside = inside = RX_CONTEXT_IRQ_THREAD;
+	else
+		return;
+	if (CURRENT(flags) & PF_KTHREAD) {
+		contexts[0] = outside;
+		contexts[1] = inside;
+	}
+}
+
+/* How a poll is seen first. */
+enum seen_by { BY_START, BY_PACKET, BY_END };
+
+/* True when the open poll runs in the softirq whose stamp this CPU bears. __napi_poll is called by
+ * the softirq and by the NAPI instances' own threads (napi_threaded_poll), on which a softirq may
+ * sit too; whatever polls without it is busy polling. */
+static __always_inline u32 runs_in_softirq(struct rx_cpu *cpu, u32 pid, enum seen_by how)
+{
+	if (rx.softirq_exit_hooked)
+		return cpu->softirq != 0;
+	if (how != BY_START)
+		return !rx.start_hooked;
+	return !pid || cpu->contexts[0] != RX_CONTEXT_THREADED || serving_softirq() != 0;
+}
+
+/* Who polls, and where: the softirq's stamp is the poll's only if that runs in it. What is found of
+ * a task is kept for as long as it is the same: the threads among them poll again and again. The
+ * idle task waits for nothing and has no thread. */
+static __always_inline void look_around(struct rx_cpu *cpu, enum seen_by how)
 {
 	struct rx_open_poll *poll = &cpu->poll;
+	u32 pid = bpf_get_current_pid_tgid();
 
-	poll->start = start;
-	/* A poll without a start where starts are seen is a busy one: in no softirq. */
-	poll->softirq_runs = rx.softirq_exit_hooked ? cpu->softirq != 0 : !rx.start_hooked;
-	poll->softirq = start || poll->softirq_runs ? cpu->softirq : 0;
-	poll->first = 0;
-	poll->last = 0;
-	poll->listed = 0;
-	poll->packets = 0;
-	poll->lost = 0;
-	poll->seen = 0;
-	poll->previous_end = 0;
-	poll->previous_work = 0;
-	poll->empty = 0;
-	poll->number = 0;
-	poll->flags = 0;
-	poll->wanted = 1;
-	poll->open = 1;
+	if (pid && cpu->contexts_of != pid) {
+		look_at_task(cpu->contexts);
+		cpu->contexts_of = pid;
+	}
+	poll->begun.pid = pid;
+	if (runs_in_softirq(cpu, pid, how)) {
+		poll->begun.softirq = cpu->softirq;
+		poll->context = pid ? cpu->contexts[1] : RX_CONTEXT_SOFTIRQ;
+	} else {
+		poll->begun.softirq = 0;
+		poll->context = pid ? cpu->contexts[0] : RX_CONTEXT_SOFTIRQ;
+	}
 }
 
 /* What the polls before it left. As it begins, not as it ends: between a poll's completion and the
  * tracepoint that says so, another CPU may have polled the same instance. One that has not ended
- * there leaves its end unknown. */
-static __always_inline void look_back(struct rx_open_poll *poll, struct rx_napi *slot, int seen)
+ * there leaves its end unknown. Instances are polled by one at a time, so the time at which a poll
+ * was seen to begin tells it from all others. */
+static __always_inline void look_back(struct rx_open_poll *poll, struct rx_napi *slot)
 {
-	poll->previous_end = slot->running ? 0 : slot->previous_end;
-	poll->previous_work = slot->previous_work;
-	poll->empty = slot->empty;
-	if (!seen)
-		return;
-	if (!++slot->begun)
-		slot->begun = 1;
-	poll->number = slot->begun;
-	slot->running = poll->number;
+	poll->begun.previous_end = slot->running ? 0 : slot->previous_end;
+	poll->begun.previous_work = slot->previous_work;
+	poll->begun.empty = slot->empty;
 }
 
-/* Opens the poll of a NAPI instance, if it is one of ours. `start` is the stamp of its start or 0,
- * `seen` a time at which it runs: its start or its first packet; 0 for an empty poll without a
- * start hook. */
-static __always_inline void begin(struct rx_cpu *cpu, u32 napi_id, u32 ifindex, u32 queue,
-				  u64 start, u64 seen)
+/* Opens the poll of a NAPI instance, if it is one of ours. `seen` is a time at which it runs: its
+ * start or its first packet; 0 for an empty poll without a start hook. */
+static __always_inline void begin(struct rx_cpu *cpu, struct rx_napi *slot, u32 napi_id,
+				  struct net_device *dev, u32 queue, u64 seen, enum seen_by how)
 {
-	struct rx_napi *slot = napi_slot(cpu, napi_id);
+	struct rx_open_poll *poll = &cpu->poll;
 
-	open_poll(cpu, start);
-	cpu->poll.napi_id = napi_id;
-	if (slot)
-		look_back(&cpu->poll, slot, seen != 0);
+	poll->napi_id = napi_id;
+	poll->lost = 0;
+	poll->begun.start = how == BY_START ? seen : 0;
+	poll->begun.seen = 0;
+	poll->begun.packets = 0;
+	poll->number = slot ? seen : 0;
+	poll->last = 0;
+	poll->first = 0;
+	poll->open = 1;
+	poll->wanted = 1;
+	poll->flags = 0;
+	poll->listed = 0;
+	look_around(cpu, how);
+	if (slot) {
+		look_back(poll, slot);
+		if (how != BY_END)
+			slot->running = seen;
+	} else {
+		poll->begun.previous_end = 0;
+		poll->begun.previous_work = 0;
+		poll->begun.empty = 0;
+	}
 	if (rx.prep_hooked) {
 		/* What came behind the stamp at which the poll is known to run is the next one's:
 		 * another CPU may take an interrupt while a busy poll begins here. An empty poll is
 		 * only seen when it is over: what came after its softirq began may be the next
 		 * one's. If not, the next interrupt replaces it. */
-		if (slot && slot->cause.raise <= (seen ? seen : cpu->softirq))
-			take_from_napi(&cpu->poll, slot);
+		if (slot && slot->cause.raise <= (how == BY_END ? cpu->softirq : seen))
+			take_from_napi(poll, slot);
 	} else {
-		take_from_pending(cpu, ifindex, queue, slot ? slot->previous_begin : 0, seen);
-		if (slot && (cpu->poll.flags & RX_POLL_CAUSED))
-			slot->irq = cpu->poll.cause.irq;
+		take_from_pending(cpu, dev->ifindex, queue, slot ? slot->previous_begin : 0, seen);
+		if (slot && (poll->flags & RX_POLL_CAUSED))
+			slot->irq = poll->begun.cause.irq;
 		if (slot && seen)
 			slot->previous_begin = seen;
 	}
-	if (rx.irq_only && !(slot && slot->irq) && !(cpu->poll.flags & RX_POLL_CAUSED))
-		cpu->poll.wanted = 0;
+	if (rx.irq_only && !(slot && slot->irq) && !(poll->flags & RX_POLL_CAUSED))
+		poll->wanted = 0;
 }
 
 SEC("fentry/__napi_poll")
@@ -185,60 +244,20 @@ int BPF_PROG(napi_poll_start, struct napi_struct *napi)
 	if (!cpu)
 		return 0;
 	cpu->poll.open = 0;
-	if (!napi->napi_id || !our_device(cpu, napi->dev))
+	/* Each look behind an argument of fentry costs a check of its address: once each. */
+	u32 napi_id = napi->napi_id;
+
+	if (!napi_id)
 		return 0;
-	begin(cpu, napi->napi_id, napi->dev->ifindex, 0, now, now);
-	if (!rx.softirq_exit_hooked) {
-		if (serving_softirq())
-			cpu->poll.softirq_runs = 1;
-		else
-			cpu->poll.softirq = 0;
-	}
+	struct net_device *dev = napi->dev;
+
+	if (!our_device(cpu, dev))
+		return 0;
+	struct rx_napi *slot = napi_slot(cpu, napi_id);
+
+	if (slot)
+		begin(cpu, slot, napi_id, dev, 0, now, BY_START);
 	return 0;
-}
-
-#define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
-#define WORD(a, b, c, d) ((u32)(a) | (u32)(b) << 8 | (u32)(c) << 16 | (u32)(d) << 24)
-
-/* Where this poll ran. Busy polling calls the driver's poll function directly (busy_poll_stop,
- * napi_busy_loop), with softirqs disabled but not in one, so no start is seen. Threads are told
- * apart by the names that the kernel gives them; a task of user space may take such a name, but
- * cannot set PF_KTHREAD. The name is looked at first because it is cheaper than the flags, and
- * rarely one of these. */
-static __always_inline u32 look_at_task(u32 softirq_runs)
-{
-	u32 outside = softirq_runs ? RX_CONTEXT_SOFTIRQ : RX_CONTEXT_BUSY_POLL;
-	u32 named = outside;
-	u32 name[4];
-
-	if (bpf_get_current_comm(name, sizeof(name)))
-		return outside;
-	if (name[0] == WORD('n', 'a', 'p', 'i') && !softirq_runs)
-		named = RX_CONTEXT_THREADED;
-	else if (name[0] == WORD('k', 's', 'o', 'f') && name[1] == WORD('t', 'i', 'r', 'q'))
-		named = RX_CONTEXT_KSOFTIRQD;
-	/* Where hard interrupts raise NET_RX themselves, an interrupt's thread is as good as any
-	 * other task that a softirq interrupts. */
-	else if (rx.irq_threads && name[0] == WORD('i', 'r', 'q', '/'))
-		named = RX_CONTEXT_IRQ_THREAD;
-	else
-		return outside;
-	return CURRENT(flags) & PF_KTHREAD ? named : outside;
-}
-
-/* The same, kept for as long as the same task is found in the same state: the threads among them
- * poll again and again. */
-static __always_inline u32 poll_context(struct rx_cpu *cpu, u32 pid)
-{
-	u32 key = pid << 1 | (cpu->poll.softirq_runs & 1); /* a pid has 22 bits */
-
-	if (!pid) /* the idle task waits for nothing and has no thread */
-		return RX_CONTEXT_SOFTIRQ;
-	if (cpu->context_of != key) {
-		cpu->context = look_at_task(cpu->poll.softirq_runs);
-		cpu->context_of = key;
-	}
-	return cpu->context;
 }
 
 /* Up to when the queue is now known to have been empty: what had arrived by then has been taken.
@@ -249,31 +268,32 @@ static __always_inline u32 poll_context(struct rx_cpu *cpu, u32 pid)
 static __always_inline u64 known_empty(const struct rx_open_poll *poll, struct rx_napi *slot,
 				       u32 id, int one_queue, int work, int budget)
 {
+	u64 since = poll->begun.start;
+
 	if (work < 0 || work >= budget - 1)
 		return slot->empty;
-	if (poll->last && poll->queue) {
-		if (slot->queue && slot->queue != poll->queue)
-			slot->several = 1;
-		slot->queue = poll->queue;
-	}
-	u64 since = poll->start;
-
 	/* Only on one CPU is an end seen before the next poll begins. */
 	if (!since && slot->end_cpu == id + 1)
-		since = poll->previous_end;
+		since = poll->begun.previous_end;
+	if (poll->last) {
+		u32 queue = poll->queue;
 
-	if (poll->last && one_queue && !slot->several && !poll->listed)
-		since = poll->last;
+		if (slot->queue != queue && queue) {
+			if (slot->queue)
+				slot->several = 1;
+			slot->queue = queue;
+		}
+		if (one_queue && !slot->several && !poll->listed)
+			since = poll->last;
+	}
 	return since > slot->empty ? since : slot->empty;
 }
 
-static __always_inline void write_poll(struct rx_cpu *cpu, u32 id, u64 now,
-				       struct napi_struct *napi, int work, int budget,
-				       struct rx_napi *slot)
+static __always_inline void write_poll(struct rx_cpu *cpu, u32 id, u64 now, int work, int budget,
+				       u32 napi_id, struct rx_napi *slot)
 {
 	struct rx_open_poll *poll = &cpu->poll;
-	struct rx_poll *record;
-	u32 pid = bpf_get_current_pid_tgid();
+	struct rx_poll *record = NULL;
 
 	/* netif_rx from a hard interrupt must not write over this record. */
 	if (cpu->busy) {
@@ -282,9 +302,11 @@ static __always_inline void write_poll(struct rx_cpu *cpu, u32 id, u64 now,
 	}
 	*(volatile u32 *)&cpu->busy = 1;
 	barrier();
-	record = ring_reserve(id, cpu->head, &cpu->tail_seen, sizeof(*record), 0);
+	/* Packets keep room for their poll: only one that lost them all has to look. */
+	if (poll->begun.packets ||
+	    ring_has_room(id, cpu->head, &cpu->tail_seen, sizeof(*record), 0))
+		record = ring_place(id, cpu->head);
 	if (!record) {
-		/* Only a poll without packets can come here: packets keep room for their poll. */
 		cpu->loss.irqs_ring_full++;
 		ring_leave(cpu);
 		return;
@@ -292,24 +314,12 @@ static __always_inline void write_poll(struct rx_cpu *cpu, u32 id, u64 now,
 	record->kind = RX_POLL;
 	record->flags = poll->flags;
 	record->size = sizeof(*record);
-	record->packets = poll->packets;
+	record->context = poll->context;
 	record->end = now;
-	record->start = poll->start;
-	record->softirq = poll->softirq;
-	record->previous_end = poll->previous_end;
-	record->empty = poll->empty;
-	record->previous_work = poll->previous_work;
-	if (poll->flags & RX_POLL_CAUSED)
-		record->cause = poll->cause;
+	record->begun = poll->begun;
 	record->work = work;
 	record->budget = budget;
-	record->napi_id = napi->napi_id;
-	record->ifindex = napi->dev->ifindex;
-	record->cpu = id;
-	record->context = poll_context(cpu, pid);
-	record->pid = pid;
-	record->lost = poll->lost;
-	record->seen = poll->seen;
+	record->napi_id = napi_id;
 	record->irq = slot ? slot->irq : 0;
 	ring_commit(&cpu->head, sizeof(*record));
 	ring_leave(cpu);
@@ -343,15 +353,15 @@ int BPF_PROG(napi_poll_end, struct napi_struct *napi, int work, int budget)
 
 	/* An empty poll without a start hook: it used up the interrupt all the same. */
 	if (!cpu->poll.open)
-		begin(cpu, napi_id, napi->dev->ifindex, 0, 0, 0);
+		begin(cpu, slot, napi_id, napi->dev, 0, 0, BY_END);
 	/* Its packets did not say whose they are (5.10's vmxnet3) and its start was not seen: the
 	 * interrupt that had scheduled it before its first packet. */
 	else if (rx.prep_hooked && !rx.start_hooked && slot && !cpu->poll.napi_id)
 		take_before_first(&cpu->poll, slot);
 	if (slot && !cpu->poll.napi_id)
-		look_back(&cpu->poll, slot, 0);
-	if (cpu->poll.packets || cpu->poll.lost)
-		write_poll(cpu, id, now, napi, work, budget, slot);
+		look_back(&cpu->poll, slot);
+	if (cpu->poll.begun.packets || cpu->poll.lost)
+		write_poll(cpu, id, now, work, budget, napi_id, slot);
 	if (slot) {
 		slot->empty = known_empty(&cpu->poll, slot, id, cpu->one_queue, work, budget);
 		/* Else another one runs on another CPU already: what that leaves is newer. */

@@ -137,41 +137,41 @@ struct rx_packet {
  * stamped. */
 struct rx_cause {
 	__u64 entry;
-	__u64 claim; /* when the hook that knows the vector ran */
 	__u64 isr;
 	__u64 raise;
 	__u32 irq;
-	__u16 vector;
-	__u16 cpu;
+	__u32 seat;  /* its vector, 0: not known; above 16 bits the CPU that took it */
 	__u32 again; /* further interrupts of this NAPI before its poll; the times are the first
 			one's */
 	__u32 flags;
+};
+
+/* What is known of a poll before it ends; copied in one go, so there are no holes in it. */
+struct rx_begun {
+	__u64 start;
+	__u64 softirq;
+	__u64 previous_end; /* end of this NAPI's poll before, 0: none seen */
+	__u64 empty; /* before this poll: all that had arrived by then had been taken, 0: unknown */
+	__s32 previous_work;
+	__u32 seen;    /* packets of this poll, with those that filters stopped or that were lost */
+	__u32 packets; /* records of this poll in this ring */
+	__u32 pid; /* 0: idle task, the poll ran on interrupt exit or from another task's softirq */
+	struct rx_cause cause; /* only where its flags say so */
 };
 
 struct rx_poll {
 	__u8 kind;
 	__u8 flags;
 	__u16 size;
-	__u32 packets; /* records of this poll in this ring */
+	__u8 context; /* enum rx_context */
+	__u8 spare[3];
 	__u64 end;
-	__u64 start;
-	__u64 softirq;
-	__u64 previous_end; /* end of this NAPI's poll before, 0: none seen */
-	__u64 empty; /* before this poll: all that had arrived by then had been taken, 0: unknown */
-	struct rx_cause cause;
+	struct rx_begun begun;
 	__s32 work;
 	__s32 budget;
-	__s32 previous_work;
 	__u32 napi_id;
-	__u32 ifindex;
-	__u16 cpu;
-	__u8 context; /* enum rx_context */
-	__u8 spare;
-	__u32 pid; /* 0: idle task, the poll ran on interrupt exit or from another task's softirq */
-	__u32 lost; /* packets of this poll that found the ring full */
-	__u32 irq;  /* the line that serves this NAPI, as last seen; also when no interrupt led to
-		       this poll */
-	__u32 seen; /* packets of this poll, with those that filters stopped or that were lost */
+	__u32 irq; /* the line that serves this NAPI, as last seen; also when no interrupt led to
+		      this poll */
 };
 
 struct rx_irq {

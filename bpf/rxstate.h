@@ -61,26 +61,19 @@ struct rx_filtered {
 
 /* The poll that is open on a CPU. */
 struct rx_open_poll {
-	__u64 start;
-	__u64 softirq;
-	__u64 first; /* driver stamp of its first packet, 0: none yet; only where starts are not
-			hooked */
-	__u64 last;  /* of the last one, also of one that a filter leaves out; 0: none */
-	__u64 previous_end; /* as rx_poll has them, from when it began */
-	__u64 empty;
-	__s32 previous_work;
-	__u32 number; /* rx_napi.begun, 0: it was not seen to begin */
-	struct rx_cause cause;
-	__u32 packets; /* in the ring */
-	__u32 lost;
-	__u32 seen;    /* all of them */
+	struct rx_begun begun;
+	__u64 first;   /* driver stamp of its first packet, 0: none yet; only where starts are not
+			  hooked */
+	__u64 last;    /* of the last one, also of one that a filter leaves out; 0: none */
+	__u64 number;  /* when it was seen to begin, which names it; 0: it was not */
 	__u32 napi_id; /* 0: not known yet */
+	__u32 lost;    /* packets that found the ring full */
 	__u8 open;
 	__u8 wanted;
 	__u8 flags;
 	__u8 listed; /* packets came as a list: their stamps say nothing about the queue */
 	__u16 queue; /* of the last packet */
-	__u8 softirq_runs;
+	__u8 context;
 	__u8 pad;
 };
 
@@ -128,6 +121,7 @@ struct rx_cpu {
 	__u64 device; /* the net_device that was found to be ours */
 	/* the interrupt being served */
 	__u64 enter; /* irq_enter_rcu, not yet claimed */
+	__u64 claim; /* when the hook that knows the vector ran; only with --interrupts */
 	__u32 active;
 	__u32 pending_slot; /* index + 1 into pending of the active interrupt */
 	__u32 scheduled;
@@ -137,9 +131,9 @@ struct rx_cpu {
 	struct rx_open_poll poll;
 	struct rx_pending pending[RX_PENDING];
 	struct rx_filtered filtered;
-	/* where the task that polled last ran */
-	__u32 context_of;
-	__u32 context;
+	/* where the task that polled last does so: without a softirq, and in one */
+	__u32 contexts_of; /* its pid */
+	__u8 contexts[2];
 } __attribute__((aligned(64)));
 
 /* One set of the table of followed packets or sockets, one cache line. */
@@ -154,12 +148,15 @@ struct rx_tail {
 	__u32 pad[15];
 };
 
+/* In rx_irq_filter.seat: it was looked for on this CPU. Above all vectors, below the CPU. */
+#define RX_SEAT_KNOWN 0x8000
+
 /* Per IRQ number, filled before attaching. */
 struct rx_irq_filter {
 	__u32 wanted;
 	__u32 ifindex; /* 0: several interfaces share the line */
 	__u32 queue;   /* receive queue + 1, 0: unknown */
-	__u32 pad;
+	__u32 seat;    /* RX_SEAT_KNOWN, and as in rx_cause where it was found last; else 0 */
 };
 
 /* Per thread of a wanted interrupt, at its pid modulo RX_MAX_THREADS. By thread and not by CPU: a
@@ -183,7 +180,6 @@ struct rx_napi {
 	__u32 irq;     /* last interrupt seen for it, 0: none */
 	__u16 queue;   /* receive queue + 1 of its packets, 0: none recorded yet */
 	__u16 several; /* it has had packets of more than one receive queue */
-	__u32 begun;   /* polls that were seen to begin */
-	__u32 running; /* number of the one that has not ended yet, 0: none */
+	__u64 running; /* number of the poll that has not ended yet, 0: none */
 	__u32 end_cpu; /* where previous_end was, + 1 */
 } __attribute__((aligned(64)));

@@ -18,6 +18,8 @@ export interface Hook {
   readonly target: string;
   /** Name of the program in bpf/. */
   readonly program: string;
+  /** Its program is of no use where it cannot tell interrupts from what they interrupted. */
+  readonly needsPreemptCount?: boolean;
 }
 
 /** One way to reach a stage: all of `hooks` must attach. */
@@ -27,6 +29,8 @@ export interface Way {
   readonly hooks: readonly Hook[];
   /** True where any one of the hooks is enough: the per-packet entries, of which a driver uses one. */
   readonly anyOf?: boolean;
+  /** Sees an interrupt only when its handler runs: for packets, not for a record of every interrupt. */
+  readonly packetsOnly?: boolean;
   /** Attached beside the hooks where they can be; without one the stage is stamped all the same, and less is known. */
   readonly helpers?: readonly Helper[];
 }
@@ -35,8 +39,6 @@ export interface Way {
 export interface Helper extends Hook {
   /** What is not known without it. */
   readonly without: string;
-  /** Its program is of no use where it cannot tell interrupts from what they interrupted. */
-  readonly needsPreemptCount?: boolean;
 }
 
 /** A stage of the receive path. */
@@ -70,6 +72,16 @@ const stages = [
     sentence: 'hard-IRQ entry: the CPU took the interrupt, before the kernel knows whose it is',
     per: 'poll',
     ways: [
+      {
+        label: 'fentry irq_enter_rcu, claimed by irq_handler_entry',
+        hooks: [
+          fentry('irq_enter_rcu', 'irq_enter'),
+          { ...tracepoint('irq_handler_entry', 'isr_claim'), needsPreemptCount: true },
+          fentry('napi_schedule_prep', 'napi_prep'),
+          tracepoint('vector_update', 'irq_moved'),
+        ],
+        packetsOnly: true,
+      },
       {
         label: 'fentry irq_enter_rcu, claimed by __common_interrupt',
         hooks: [fentry('irq_enter_rcu', 'irq_enter'), fentry('__common_interrupt', 'irq_vector')],

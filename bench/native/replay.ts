@@ -4,7 +4,15 @@
  * polls, so a second measurement puts a poll record behind every k-th of the same packets; those are made here.
  */
 import { Decoder } from '../../src/method/ebpf/decode.js';
-import { CAUSE, CAUSE_FLAG, KIND, PACKET_FLAG, POLL, POLL_FLAG } from '../../src/method/ebpf/layout.gen.js';
+import {
+  BEGUN,
+  CAUSE,
+  CAUSE_FLAG,
+  KIND,
+  PACKET_FLAG,
+  POLL,
+  POLL_FLAG,
+} from '../../src/method/ebpf/layout.gen.js';
 import { PacketCursor } from '../../src/packet/arrival.js';
 import { Joiner } from '../../src/packet/join.js';
 import { Lane } from '../../src/record/lane.js';
@@ -47,18 +55,17 @@ function pollRecord(last: Uint32Array, packets: number): Uint32Array {
   record[0] = KIND.POLL | (POLL_FLAG.POLL_CAUSED << 8) | (POLL.SIZE << 16);
   const set32 = (offset: number, value: number): void => bytes.setUint32(offset, value, true);
   const set64 = (offset: number, value: bigint): void => bytes.setBigUint64(offset, value, true);
-  set32(POLL.packets, packets);
-  set32(POLL.seen, packets);
+  set32(POLL.begun + BEGUN.packets, packets);
+  set32(POLL.begun + BEGUN.seen, packets);
   set64(POLL.end, end);
-  set64(POLL.start, end - 3000n);
-  set64(POLL.softirq, end - 3500n);
-  set64(POLL.previousEnd, end - 90_000n);
-  set64(POLL.cause + CAUSE.entry, end - 6000n);
-  set64(POLL.cause + CAUSE.claim, end - 5900n);
-  set64(POLL.cause + CAUSE.isr, end - 5000n);
-  set64(POLL.cause + CAUSE.raise, end - 4500n);
-  set32(POLL.cause + CAUSE.irq, 25);
-  set32(POLL.cause + CAUSE.flags, CAUSE_FLAG.CAUSE_VALID);
+  set64(POLL.begun + BEGUN.start, end - 3000n);
+  set64(POLL.begun + BEGUN.softirq, end - 3500n);
+  set64(POLL.begun + BEGUN.previousEnd, end - 90_000n);
+  set64(POLL.begun + BEGUN.cause + CAUSE.entry, end - 6000n);
+  set64(POLL.begun + BEGUN.cause + CAUSE.isr, end - 5000n);
+  set64(POLL.begun + BEGUN.cause + CAUSE.raise, end - 4500n);
+  set32(POLL.begun + BEGUN.cause + CAUSE.irq, 25);
+  set32(POLL.begun + BEGUN.cause + CAUSE.flags, CAUSE_FLAG.CAUSE_VALID);
   set32(POLL.work, packets);
   set32(POLL.budget, 64);
   set32(POLL.napiId, 8193);

@@ -90,6 +90,19 @@ static __always_inline u32 irq_of_vector(u32 vector, enum fetch how)
 	return BPF_CORE_READ(desc, irq_data.irq);
 }
 
+#define FIRST_DEVICE_VECTOR 0x20 /* FIRST_EXTERNAL_VECTOR */
+#define VECTORS 256
+
+/* The vector of an IRQ on this CPU, 0: it has none. */
+static __always_inline u32 vector_of_irq(u32 irq, enum fetch how)
+{
+#pragma clang loop unroll(disable)
+	for (u32 vector = FIRST_DEVICE_VECTOR; vector < VECTORS; vector++)
+		if (irq_of_vector(vector, how) == irq)
+			return vector;
+	return 0;
+}
+
 #define SOFTIRQ_MASK 0x0000ff00
 
 /* True where bottom halves are off: no softirq can start on this CPU, so that whoever runs here has

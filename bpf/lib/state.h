@@ -21,7 +21,7 @@ struct rx_chunk {
 	union {
 		u8 bytes[RX_CHUNK_BYTES + RX_SLACK_BYTES];
 		struct rx_packet packet;
-		struct rx_poll poll;
+		struct rx_poll poll; /* and rx_begun */
 		struct rx_irq irq;
 		struct rx_stage stage;
 		struct rx_queued queued;
@@ -98,9 +98,21 @@ static __always_inline int our_device(struct rx_cpu *cpu, struct net_device *dev
 	return 1;
 }
 
-/* Where the next `size` bytes of ring `ring` go, or NULL when it is full. `spare` bytes stay free
- * behind them, so that the end of a poll always finds room after its packets. */
-static __always_inline void *ring_reserve(u32 ring, u32 head, u32 *tail_seen, u32 size, u32 spare)
+/* Where the next record of ring `ring` goes, which must have room for it. */
+static __always_inline void *ring_place(u32 ring, u32 head)
+{
+	u32 chunks_per_ring = rx.chunks_per_ring;
+	u32 key = ring * chunks_per_ring + ((head / RX_CHUNK_BYTES) & (chunks_per_ring - 1));
+	struct rx_chunk *chunk = bpf_map_lookup_elem(&chunks, &key);
+
+	if (!chunk)
+		return NULL;
+	barrier_var(chunk); /* the compiler would add first and ask then: verifiers forbid it */
+	return chunk->bytes + (head & (RX_CHUNK_BYTES - 1));
+}
+
+/* Whether ring `ring` has room for `size` bytes, and `spare` more behind them. */
+static __always_inline int ring_has_room(u32 ring, u32 head, u32 *tail_seen, u32 size, u32 spare)
 {
 	u32 bytes = rx.chunks_per_ring * RX_CHUNK_BYTES;
 
@@ -108,15 +120,21 @@ static __always_inline void *ring_reserve(u32 ring, u32 head, u32 *tail_seen, u3
 		struct rx_tail *tail = bpf_map_lookup_elem(&tails, &ring);
 
 		if (!tail)
-			return NULL;
+			return 0;
 		*tail_seen = *(volatile u32 *)&tail->position;
 		if (head + size + spare - *tail_seen > bytes)
-			return NULL;
+			return 0;
 	}
-	u32 key = ring * rx.chunks_per_ring + ((head / RX_CHUNK_BYTES) & (rx.chunks_per_ring - 1));
-	struct rx_chunk *chunk = bpf_map_lookup_elem(&chunks, &key);
+	return 1;
+}
 
-	return chunk ? chunk->bytes + (head & (RX_CHUNK_BYTES - 1)) : NULL;
+/* Where the next `size` bytes of ring `ring` go, or NULL when it is full. `spare` bytes stay free
+ * behind them, so that the end of a poll always finds room after its packets. */
+static __always_inline void *ring_reserve(u32 ring, u32 head, u32 *tail_seen, u32 size, u32 spare)
+{
+	if (!ring_has_room(ring, head, tail_seen, size, spare))
+		return NULL;
+	return ring_place(ring, head);
 }
 
 /* Publishes a record. x86 keeps stores in order, so a compiler barrier is enough; a weaker machine

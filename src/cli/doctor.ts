@@ -10,11 +10,11 @@ interface DoctorFlags {
 
 /** The stages as this machine has them; an empty list with a finding when libbpf is not there. */
 async function stages(): Promise<readonly StageReport[]> {
-  const { hookProbe, hookReport } = await import('../feature/hooks.js');
+  const { hookProbe, hookReport, withPreemptCount } = await import('../feature/hooks.js');
   const { hostHooks } = await import('../feature/host-hooks.js');
   const door = hostHooks();
   try {
-    return hookReport(hookProbe(door));
+    return hookReport(withPreemptCount(hookProbe(door), door.hasPreemptCount()));
   } finally {
     door.close();
   }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { HOOKED_STAGES } from '../stages.js';
 import type { Capability } from '../sys/caps.js';
-import { type HookDoor, hookProbe, hookReport, wayReason } from './hooks.js';
+import { type HookDoor, hookProbe, hookReport, wayReason, withPreemptCount } from './hooks.js';
 
 const ALL = new Set<Capability>(['CAP_BPF', 'CAP_PERFMON']);
 const fentry = (target: string) => ({ kind: 'fentry', target, program: 'p' }) as const;
@@ -94,12 +94,20 @@ describe('the ladder', () => {
       'drop',
     ]);
     const entry = report[0]?.ways[0];
-    expect(entry && wayReason(entry)).toMatch(/^irq_enter_rcu, __common_interrupt: EPERM/);
+    expect(entry && wayReason(entry)).toMatch(/^irq_enter_rcu, napi_schedule_prep: EPERM/);
+    const blind = hookReport(
+      withPreemptCount(hookProbe(door({ tryFentry: () => ({ step: 'load', errno: 1 }) })), false),
+    );
+    expect(blind[0]?.ways[0] && wayReason(blind[0].ways[0])).toBe(entry && wayReason(entry));
   });
 
   it('takes the way by the flow handler where __common_interrupt is inlined (5.10)', () => {
     const probe = hookProbe(door({ functionId: (name) => (name === '__common_interrupt' ? -2 : 7) }));
-    expect(hookReport(probe)[0]?.best?.label).toBe('fentry irq_enter_rcu, claimed by the flow handler');
+    const [entry] = hookReport(withPreemptCount(probe, false));
+    expect(entry?.best?.label).toBe('fentry irq_enter_rcu, claimed by the flow handler');
+    expect(entry?.ways[0] && wayReason(entry.ways[0])).toBe(
+      'irq_handler_entry: programs cannot read the preempt count of this kernel',
+    );
   });
 
   it('needs only one of the tracepoints on packets', () => {

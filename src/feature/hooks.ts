@@ -20,6 +20,31 @@ export interface HookDoor {
   readonly config: KernelConfig | undefined;
 }
 
+/** Asks the kernel about one hook. */
+export type HookProbe = (hook: Hook) => FeatureAnswer;
+
+/** `probe`, where programs can read the kernel's preempt count, or cannot. */
+export function withPreemptCount(probe: HookProbe, canRead: boolean): HookProbe {
+  return (hook) => {
+    const answer = probe(hook);
+    if (answer.possible === 'no' || canRead || hook.needsPreemptCount !== true) return answer;
+    return no('programs cannot read the preempt count of this kernel');
+  };
+}
+
+/** A hook with what the kernel answered. */
+export interface HookAnswer {
+  readonly hook: Hook;
+  readonly answer: FeatureAnswer;
+}
+
+/** The hooks that close a way. What could not be told there anyway is none of its own beside one that is refused. */
+export function obstacles(answers: readonly HookAnswer[]): readonly HookAnswer[] {
+  const closed = answers.filter(({ answer }) => answer.possible === 'no');
+  const plain = closed.filter(({ hook }) => hook.needsPreemptCount !== true);
+  return plain.length > 0 ? plain : closed;
+}
+
 /** One way to a stage and whether it is open. */
 export interface WayReport {
   readonly label: string;
@@ -45,10 +70,7 @@ const EBUSY = 16;
 const ENOTSUPP = 524;
 
 /** Asks about hooks through `door`; sure answers are kept in `features`. */
-export function hookProbe(
-  door: HookDoor,
-  features: Features = new Features(),
-): (hook: Hook) => FeatureAnswer {
+export function hookProbe(door: HookDoor, features: Features = new Features()): HookProbe {
   const lacking = door.capabilities === undefined ? [] : missingForTracing(door.capabilities);
   return (hook) =>
     hook.kind === 'tp_btf'
@@ -102,15 +124,19 @@ function explain(
 }
 
 /** The whole ladder of the kernel: every stage that it can stamp, every way, every hook. */
-export function hookReport(probe: (hook: Hook) => FeatureAnswer): readonly StageReport[] {
+export function hookReport(probe: HookProbe): readonly StageReport[] {
   return HOOKED_STAGES.map(({ name, ways }) => {
     const reports = ways.map((way) => reportWay(way, probe));
     return { stage: name, ways: reports, best: reports.find((way) => way.answer.possible === 'yes') };
   });
 }
 
-function reportWay(way: Way, probe: (hook: Hook) => FeatureAnswer): WayReport {
-  const hooks = way.hooks.map((hook) => ({ kind: hook.kind, target: hook.target, answer: probe(hook) }));
+function reportWay(way: Way, probe: HookProbe): WayReport {
+  const asked = way.hooks.map((hook) => ({ hook, answer: probe(hook) }));
+  const closedBy = obstacles(asked);
+  const hooks = asked
+    .filter((one) => one.answer.possible !== 'no' || closedBy.includes(one))
+    .map(({ hook, answer }) => ({ kind: hook.kind, target: hook.target, answer }));
   const answers = hooks.map(({ answer }) => answer);
   return { label: way.label, answer: way.anyOf ? anyOf(answers) : allOf(answers), hooks };
 }

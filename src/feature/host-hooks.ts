@@ -10,6 +10,8 @@ import type { HookDoor } from './hooks.js';
 export function hostHooks(): HookDoor & {
   /** True when programs may use this kernel variable: it is in BTF and in kallsyms. */
   hasVariable(name: string): boolean;
+  /** True when programs can tell interrupts from what they interrupted. */
+  hasPreemptCount(): boolean;
   /** Names of the values of one of the kernel's enums; empty where it has no such enum. */
   enumNames(name: string): Map<number, string>;
   readonly hasBtf: boolean;
@@ -17,12 +19,14 @@ export function hostHooks(): HookDoor & {
 } {
   const btf = openKernelBtf();
   let config: KernelConfig | undefined;
+  const hasVariable = (name: string): boolean => {
+    const id = btf?.id(name, 'VAR') ?? 0;
+    return id > 0 && tryVariable(id);
+  };
   return {
     hasBtf: btf !== undefined,
-    hasVariable: (name) => {
-      const id = btf?.id(name, 'VAR') ?? 0;
-      return id > 0 && tryVariable(id);
-    },
+    hasVariable,
+    hasPreemptCount: () => hasVariable('pcpu_hot') || hasVariable('__preempt_count'),
     enumNames: (name) => btf?.enumNames(name) ?? new Map(),
     functionId: (name) => btf?.id(name, 'FUNC'),
     hasTracepoint: (name) => btf?.has(`btf_trace_${name}`, 'TYPEDEF'),

@@ -98,8 +98,6 @@ export class PollColumns extends Columns {
   readonly times: Float64Array[] = STAGES.slice(0, FIRST_PACKET_STAGE).map(
     () => new Float64Array(this.capacity),
   );
-  /** When the hook that knows the vector ran; between entry and isr. */
-  claim = new Float64Array(this.capacity);
   end = new Float64Array(this.capacity);
   previousEnd = new Float64Array(this.capacity);
   /** The line that serves this NAPI, 0: not seen yet. Whether it led to this poll is in `flags`. */
@@ -113,9 +111,7 @@ export class PollColumns extends Columns {
   budget = new Int32Array(this.capacity);
   previousWork = new Int32Array(this.capacity);
   napiId = new Uint32Array(this.capacity);
-  ifindex = new Uint32Array(this.capacity);
   pid = new Uint32Array(this.capacity);
-  lost = new Uint32Array(this.capacity);
   flags = new Uint8Array(this.capacity);
   /**
    * The latest time before this poll at which its queue is known to have been empty; NaN: none. Nothing that this poll

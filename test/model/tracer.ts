@@ -58,8 +58,7 @@ class Slot {
   previousEnd = 0;
   previousWork = 0;
   endCpu = -1;
-  /** Polls that were seen to begin, and the number of the one that has not ended yet; 0: none. */
-  begun = 0;
+  /** When the poll that has not ended yet was seen to begin, 0: none. */
   running = 0;
   empty = 0;
   irq = 0;
@@ -155,7 +154,7 @@ export class Tracer {
     return slot;
   }
 
-  /** irq_enter, irq_vector, isr_entry; `queue` is the line's receive queue + 1, 0: unknown. */
+  /** irq_enter, isr_claim (or irq_vector, isr_entry); `queue` is the line's receive queue + 1, 0: unknown. */
   isr(cpu: number, irq: number, queue: number, entry: number, isr: number): void {
     const at = this.cpus[cpu] as Cpu;
     at.current = undefined;
@@ -246,8 +245,8 @@ export class Tracer {
     poll.previousWork = slot.previousWork;
     poll.empty = slot.empty;
     // 0: it is over, and was not seen to begin.
-    poll.number = seen === 0 ? 0 : ++slot.begun;
-    if (seen !== 0) slot.running = poll.number;
+    poll.number = seen;
+    if (seen !== 0) slot.running = seen;
     if (this.hooks.prep) {
       // An empty poll is only seen when it is over: what came after its softirq began may be the next one's.
       if (seen !== 0 || slot.cause.raise <= at.softirq) this.takeFromNapi(poll, slot);
@@ -371,7 +370,6 @@ export class Tracer {
     polls.budget[row] = budget;
     polls.previousWork[row] = poll.previousWork;
     polls.napiId[row] = poll.napi;
-    polls.lost[row] = poll.lost;
     polls.context[row] = context;
     polls.flags[row] =
       (cause === undefined ? 0 : POLL.CAUSED) |

@@ -109,7 +109,6 @@ export function closePoll(lane: Lane, poll: PollRow): number {
     column[row] = time ?? Number.NaN;
   }
   polls.packets[row] = poll.packets + (poll.lost ?? 0) + (poll.filtered ?? 0);
-  polls.lost[row] = poll.lost ?? 0;
   polls.irq[row] = poll.irq ?? 0;
   polls.vector[row] = poll.vector ?? 0;
   polls.irqCpu[row] = poll.irqCpu ?? 0;

@@ -43,33 +43,28 @@ static struct rx_poll poll(unsigned flags, unsigned cause_flags)
 	    .kind = RX_POLL,
 	    .flags = flags,
 	    .size = sizeof(struct rx_poll),
-	    .packets = 2,
+	    .context = RX_CONTEXT_IRQ_THREAD,
+	    .spare = {0xff, 0xff, 0xff},
 	    .end = BASE + 9000,
-	    .start = BASE + 4000,
-	    .softirq = BASE + 3000,
-	    .previous_end = BASE - 500,
-	    .empty = BASE - 700,
-	    .cause = {.entry = BASE - 16,
-		      .claim = BASE + 100,
-		      .isr = BASE + 200,
-		      .raise = BASE + 1000,
-		      .irq = 4095,
-		      .vector = 0xfe,
-		      .cpu = 511,
-		      .again = 3,
-		      .flags = cause_flags},
+	    .begun = {.start = BASE + 4000,
+		      .softirq = BASE + 3000,
+		      .previous_end = BASE - 500,
+		      .empty = BASE - 700,
+		      .previous_work = -64,
+		      .seen = 9,
+		      .packets = 2,
+		      .pid = 4194304,
+		      .cause = {.entry = BASE - 16,
+				.isr = BASE + 200,
+				.raise = BASE + 1000,
+				.irq = 4095,
+				.seat = 0xfe | 511 << 16,
+				.again = 3,
+				.flags = cause_flags}},
 	    .work = -1,
 	    .budget = 64,
-	    .previous_work = -64,
 	    .napi_id = 0x2001,
-	    .ifindex = 7,
-	    .cpu = 65535,
-	    .context = RX_CONTEXT_IRQ_THREAD,
-	    .spare = 0xff,
-	    .pid = 4194304,
-	    .lost = 5,
 	    .irq = 77,
-	    .seen = 9,
 	};
 }
 
@@ -91,14 +86,15 @@ int main(void)
 
 	struct rx_poll polled = poll(0, RX_CAUSE_VALID | RX_CAUSE_MISSED);
 
-	polled.start = polled.softirq = polled.previous_end = polled.empty = 0;
+	polled.begun.start = polled.begun.softirq = 0;
+	polled.begun.previous_end = polled.begun.empty = 0;
 	polled.context = RX_CONTEXT_SOFTIRQ;
 	emit(&polled, polled.size);
 
 	struct rx_poll late = poll(RX_POLL_CAUSED, RX_CAUSE_VALID);
 
-	late.packets = 0;
-	late.softirq = late.cause.isr - 1;
+	late.begun.packets = 0;
+	late.begun.softirq = late.begun.cause.isr - 1;
 	emit(&late, late.size);
 
 	for (int what = RX_LATER_STACK; what <= RX_LATER_RELEASED; what++) {

@@ -8,6 +8,7 @@
 #define __type(name, value) typeof(value) *name
 #define __always_inline inline __attribute__((always_inline))
 #define barrier() __asm__ volatile("" ::: "memory")
+#define barrier_var(var) asm volatile("" : "+r"(var))
 #define bpf_core_field_exists(field) 1
 #define RINGS 4
 #define CPUS 2

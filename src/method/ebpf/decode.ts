@@ -15,6 +15,7 @@ import { LATER, LaterRecord } from '../../record/later.js';
 import type { InterruptRecord } from '../../record/source.js';
 import { stageIndex } from '../../stages.js';
 import {
+  BEGUN,
   CAUSE,
   CAUSE_FLAG,
   DROP,
@@ -41,7 +42,8 @@ const ISR = stageIndex('isr');
 const RAISE = stageIndex('raise');
 const SOFTIRQ = stageIndex('softirq');
 const POLL_STAGE = stageIndex('poll');
-const C = POLL_LAYOUT.cause;
+const B = POLL_LAYOUT.begun;
+const C = B + BEGUN.cause;
 
 /** What each kind of later record says, and of which stage; indexed by enum rx_later. */
 const LATER_OF: Readonly<Record<number, readonly [LaterRecord['what'], number]>> = {
@@ -161,33 +163,28 @@ export class Decoder {
     columns.times[ENTRY]![row] = caused ? this.stamp(words, word, C + CAUSE.entry) : Number.NaN;
     columns.times[ISR]![row] = caused ? this.stamp(words, word, C + CAUSE.isr) : Number.NaN;
     columns.times[RAISE]![row] = caused ? this.stamp(words, word, C + CAUSE.raise) : Number.NaN;
-    const softirq = this.stamp(words, word, POLL_LAYOUT.softirq);
+    const softirq = this.stamp(words, word, B + BEGUN.softirq);
     // An interrupt that came while NET_RX was running: that softirq polls the NAPI too, and none starts for it.
     const [isr, entry] = [columns.times[ISR]![row], columns.times[ENTRY]![row]];
     const before = caused && (softirq < isr || softirq < entry);
     columns.times[SOFTIRQ]![row] = before ? Number.NaN : softirq;
-    columns.times[POLL_STAGE]![row] = this.stamp(words, word, POLL_LAYOUT.start);
-    columns.claim[row] = caused ? this.stamp(words, word, C + CAUSE.claim) : Number.NaN;
+    columns.times[POLL_STAGE]![row] = this.stamp(words, word, B + BEGUN.start);
     columns.end[row] = this.time(words, word, POLL_LAYOUT.end);
-    columns.previousEnd[row] = this.stamp(words, word, POLL_LAYOUT.previousEnd);
+    columns.previousEnd[row] = this.stamp(words, word, B + BEGUN.previousEnd);
     columns.irq[row] = words[word + (caused ? C + CAUSE.irq : POLL_LAYOUT.irq) / 4] as number;
-    const vectorCpu = words[word + (C + CAUSE.vector) / 4] as number;
-    columns.vector[row] = caused ? vectorCpu & 0xffff : 0;
-    columns.irqCpu[row] = caused ? vectorCpu >>> 16 : 0;
+    const seat = words[word + (C + CAUSE.seat) / 4] as number;
+    columns.vector[row] = caused ? seat & 0xffff : 0;
+    columns.irqCpu[row] = caused ? seat >>> 16 : 0;
     columns.again[row] = caused ? (words[word + (C + CAUSE.again) / 4] as number) : 0;
-    const packets = words[word + POLL_LAYOUT.packets / 4] as number;
-    const lost = words[word + POLL_LAYOUT.lost / 4] as number;
-    columns.packets[row] = words[word + POLL_LAYOUT.seen / 4] as number;
+    const packets = words[word + (B + BEGUN.packets) / 4] as number;
+    columns.packets[row] = words[word + (B + BEGUN.seen) / 4] as number;
     columns.work[row] = (words[word + POLL_LAYOUT.work / 4] as number) | 0;
     columns.budget[row] = (words[word + POLL_LAYOUT.budget / 4] as number) | 0;
-    columns.previousWork[row] = (words[word + POLL_LAYOUT.previousWork / 4] as number) | 0;
+    columns.previousWork[row] = (words[word + (B + BEGUN.previousWork) / 4] as number) | 0;
     columns.napiId[row] = words[word + POLL_LAYOUT.napiId / 4] as number;
-    columns.ifindex[row] = words[word + POLL_LAYOUT.ifindex / 4] as number;
-    columns.empty[row] = this.stamp(words, word, POLL_LAYOUT.empty);
-    columns.context[row] =
-      ((words[word + (POLL_LAYOUT.context >>> 2)] as number) >>> (8 * (POLL_LAYOUT.context & 3))) & 0xff;
-    columns.pid[row] = words[word + POLL_LAYOUT.pid / 4] as number;
-    columns.lost[row] = lost;
+    columns.empty[row] = this.stamp(words, word, B + BEGUN.empty);
+    columns.context[row] = (words[word + POLL_LAYOUT.context / 4] as number) & 0xff;
+    columns.pid[row] = words[word + (B + BEGUN.pid) / 4] as number;
     columns.flags[row] =
       (caused ? POLL.CAUSED : 0) |
       (caused && causeFlags & CAUSE_FLAG.CAUSE_MISSED ? POLL.MISSED : 0) |

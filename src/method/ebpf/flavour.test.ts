@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { type StageName, stageIndex } from '../../stages.js';
 import { type Flavour, TRACEPOINTS, onKprobe, onKprobes } from './flavour.js';
-import { type HookProbe, type Plan, type PlanRequest, plan } from './plan.js';
+import type { HookProbe } from '../../feature/hooks.js';
+import { type Plan, type PlanRequest, plan } from './plan.js';
 
 const all: HookProbe = () => ({ possible: 'yes', reason: '' });
 const request = (change: Partial<PlanRequest> = {}): PlanRequest => ({
@@ -73,7 +74,10 @@ describe('kprobes', () => {
     const found = planned(older, request());
     expect(way(found, 'entry')).toMatchObject({
       hook: 'kprobe irq_enter_rcu, claimed by the flow handler',
-      reasons: ['kprobe __common_interrupt: inlined'],
+      reasons: [
+        'tracepoint irq_handler_entry: a skipped hit on the entry would leave it the stamp of another interrupt',
+        'kprobe __common_interrupt: inlined',
+      ],
     });
     expect(found.programs).toEqual(expect.arrayContaining(['irq_edge_kprobe', 'irq_fasteoi_kprobe']));
   });

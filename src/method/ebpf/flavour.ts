@@ -5,7 +5,8 @@
 import { no, YES } from '../../feature/engine.js';
 import type { BpfObject } from '../../sys/libbpf.js';
 import { tryKprobe } from '../../sys/kprobe-trial.js';
-import type { HookProbe, Plan } from './plan.js';
+import type { HookProbe } from '../../feature/hooks.js';
+import type { Plan } from './plan.js';
 
 /** One way of hanging the same programs on the kernel. */
 export interface Flavour {
@@ -53,6 +54,8 @@ const WITHOUT: Readonly<Record<string, string>> = {
     'a skipped hit would give its interrupt to the next poll, so --method ebpf-kprobe does not use it',
 };
 
+const STALE = no('a skipped hit on the entry would leave it the stamp of another interrupt');
+
 const inKprobeWords = (text: string): string => text.replaceAll(/\bfentry\b/g, 'kprobe');
 
 /** True for the program of a kprobe. */
@@ -64,7 +67,7 @@ export const onKprobe = (program: string): boolean => program.endsWith(SUFFIX);
  */
 export const onKprobes = (refused: (target: string) => string | undefined): Flavour => ({
   probe: (kernel) => (hook) => {
-    if (hook.kind === 'tp_btf') return kernel(hook);
+    if (hook.kind === 'tp_btf') return hook.program === 'isr_claim' ? STALE : kernel(hook);
     if (!ON_KPROBES.includes(hook.program))
       return no(WITHOUT[hook.program] ?? '--method ebpf-kprobe has no program for it');
     const why = refused(hook.target);

@@ -2,7 +2,7 @@
 
 /** Byte offsets in struct rx_cpu. */
 export const CPU = {
-  SIZE: 704,
+  SIZE: 640,
   head: 0,
   tailSeen: 4,
   irqHead: 8,
@@ -20,17 +20,18 @@ export const CPU = {
   waking: 120,
   device: 160,
   enter: 168,
-  active: 176,
-  pendingSlot: 180,
-  scheduled: 184,
-  pad: 188,
-  current: 192,
+  claim: 176,
+  active: 184,
+  pendingSlot: 188,
+  scheduled: 192,
+  pad: 196,
+  current: 200,
   softirq: 240,
   poll: 248,
   pending: 376,
-  filtered: 632,
-  contextOf: 664,
-  context: 668,
+  filtered: 600,
+  contextsOf: 632,
+  contexts: 636,
 } as const;
 
 /** Byte offsets in struct rx_loss. */
@@ -62,50 +63,55 @@ export const WAKING = {
 
 /** Byte offsets in struct rx_cause. */
 export const CAUSE = {
-  SIZE: 48,
+  SIZE: 40,
   entry: 0,
-  claim: 8,
-  isr: 16,
-  raise: 24,
-  irq: 32,
-  vector: 36,
-  cpu: 38,
-  again: 40,
-  flags: 44,
+  isr: 8,
+  raise: 16,
+  irq: 24,
+  seat: 28,
+  again: 32,
+  flags: 36,
 } as const;
 
 /** Byte offsets in struct rx_open_poll. */
 export const OPEN_POLL = {
   SIZE: 128,
-  start: 0,
-  softirq: 8,
-  first: 16,
-  last: 24,
-  previousEnd: 32,
-  empty: 40,
-  previousWork: 48,
-  number: 52,
-  cause: 56,
-  packets: 104,
-  lost: 108,
-  seen: 112,
-  napiId: 116,
+  begun: 0,
+  first: 88,
+  last: 96,
+  number: 104,
+  napiId: 112,
+  lost: 116,
   open: 120,
   wanted: 121,
   flags: 122,
   listed: 123,
   queue: 124,
-  softirqRuns: 126,
+  context: 126,
   pad: 127,
+} as const;
+
+/** Byte offsets in struct rx_begun. */
+export const BEGUN = {
+  SIZE: 88,
+  start: 0,
+  softirq: 8,
+  previousEnd: 16,
+  empty: 24,
+  previousWork: 32,
+  seen: 36,
+  packets: 40,
+  pid: 44,
+  cause: 48,
 } as const;
 
 /** Byte offsets in struct rx_pending. */
 export const PENDING = {
-  SIZE: 64,
+  SIZE: 56,
   cause: 0,
-  latestIsr: 48,
-  ifindex: 56,
-  queue: 60,
+  latestIsr: 40,
+  ifindex: 48,
+  queue: 52,
 } as const;
 
 /** Byte offsets in struct rx_filtered. */
@@ -144,29 +150,18 @@ export const PACKET = {
 
 /** Byte offsets in struct rx_poll. */
 export const POLL = {
-  SIZE: 136,
+  SIZE: 120,
   kind: 0,
   flags: 1,
   size: 2,
-  packets: 4,
+  context: 4,
+  spare: 5,
   end: 8,
-  start: 16,
-  softirq: 24,
-  previousEnd: 32,
-  empty: 40,
-  cause: 48,
-  work: 96,
-  budget: 100,
-  previousWork: 104,
-  napiId: 108,
-  ifindex: 112,
-  cpu: 116,
-  context: 118,
-  spare: 119,
-  pid: 120,
-  lost: 124,
-  irq: 128,
-  seen: 132,
+  begun: 16,
+  work: 104,
+  budget: 108,
+  napiId: 112,
+  irq: 116,
 } as const;
 
 /** Byte offsets in struct rx_irq. */
@@ -269,34 +264,33 @@ export const IRQ_FILTER = {
   wanted: 0,
   ifindex: 4,
   queue: 8,
-  pad: 12,
+  seat: 12,
 } as const;
 
 /** Byte offsets in struct rx_napi. */
 export const NAPI = {
   SIZE: 192,
   cause: 0,
-  older: 48,
-  previousBegin: 96,
-  previousEnd: 104,
-  empty: 112,
-  previousWork: 120,
-  napiId: 124,
-  irq: 128,
-  queue: 132,
-  several: 134,
-  begun: 136,
-  running: 140,
-  endCpu: 144,
+  older: 40,
+  previousBegin: 80,
+  previousEnd: 88,
+  empty: 96,
+  previousWork: 104,
+  napiId: 108,
+  irq: 112,
+  queue: 116,
+  several: 118,
+  running: 120,
+  endCpu: 128,
 } as const;
 
 /** Byte offsets in struct rx_thread. */
 export const THREAD = {
   SIZE: 128,
   next: 0,
-  now: 48,
-  pid: 96,
-  forced: 100,
+  now: 40,
+  pid: 80,
+  forced: 84,
 } as const;
 
 /** Byte offsets in struct rx_tracked. */

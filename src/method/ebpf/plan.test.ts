@@ -1,7 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Hook, STAGES, STAGE_NAMES, type StageName, stageIndex } from '../../stages.js';
-import { type HookProbe, type Plan, type PlanRequest, plan } from './plan.js';
+import type { HookProbe } from '../../feature/hooks.js';
+import { type Plan, type PlanRequest, plan } from './plan.js';
 
 const REFUSED = 'EPERM: this kernel refuses fentry programs';
 const ABSENT = 'not a function of this kernel';
@@ -29,7 +30,7 @@ describe('a full kernel', () => {
 
   it('is stamped from interrupt entry on, without a hook on the handler’s exit', () => {
     expect(sorted(chosen)).toEqual(
-      `irq_enter irq_vector isr_entry napi_prep softirq_entry napi_poll_start napi_poll_end ${PACKETS.join(' ')}`
+      `irq_enter isr_claim irq_moved napi_prep softirq_entry napi_poll_start napi_poll_end ${PACKETS.join(' ')}`
         .split(' ')
         .sort(),
     );
@@ -56,8 +57,32 @@ describe('a full kernel', () => {
   it('attaches less where less is asked for, but ties interrupts to their NAPI all the same', () => {
     const until = plan(request({ until: 'entry' }), all, true);
     expect(sorted(until)).toEqual(
-      ['irq_enter', 'irq_vector', 'napi_poll_end', 'napi_poll_start', 'napi_prep', ...PACKETS].sort(),
+      [
+        'irq_enter',
+        'isr_claim',
+        'irq_moved',
+        'napi_poll_end',
+        'napi_poll_start',
+        'napi_prep',
+        ...PACKETS,
+      ].sort(),
     );
+  });
+
+  it('claims the entry where the vector comes in when it cannot do so at the handler', () => {
+    for (const [probe, preempt] of [
+      [all, false],
+      [without('vector_update'), true],
+      [without('napi_schedule_prep'), true],
+    ] as const) {
+      const other = plan(request(), probe, preempt);
+      expect(other.programs).toEqual(expect.arrayContaining(['irq_enter', 'irq_vector', 'isr_entry']));
+      expect(other.programs).not.toContain('isr_claim');
+      expect(way(other, 'entry')).toMatchObject({
+        hook: 'fentry irq_enter_rcu, claimed by __common_interrupt',
+        reasons: [expect.stringMatching(/preempt count|vector_update|napi_schedule_prep/)],
+      });
+    }
   });
 
   it('ends an interrupt by its exit when there is a record per interrupt', () => {
@@ -189,7 +214,9 @@ describe('a kernel that refuses fentry', () => {
     expect(way(chosen, 'entry')).toEqual({
       stage: 'entry',
       hook: undefined,
-      reasons: [`fentry irq_enter_rcu, __common_interrupt, handle_edge_irq, handle_fasteoi_irq: ${REFUSED}`],
+      reasons: [
+        `fentry irq_enter_rcu, napi_schedule_prep, __common_interrupt, handle_edge_irq, handle_fasteoi_irq: ${REFUSED}`,
+      ],
     });
     expect(way(chosen, 'poll')?.hook).toBeUndefined();
     expect(way(chosen, 'raise')).toEqual({
@@ -208,7 +235,10 @@ describe('a kernel like 5.10', () => {
     expect(chosen.programs).not.toContain('irq_vector');
     expect(way(chosen, 'entry')).toMatchObject({
       hook: 'fentry irq_enter_rcu, claimed by the flow handler',
-      reasons: [`fentry __common_interrupt: ${ABSENT}`],
+      reasons: [
+        'tracepoint irq_handler_entry: programs cannot read the preempt count of this kernel',
+        `fentry __common_interrupt: ${ABSENT}`,
+      ],
     });
   });
 

@@ -2,12 +2,9 @@
  * Which programs to load: for each stage the best way whose hooks this kernel has, and why not a better one. Pure; the
  * kernel is asked through {@link HookProbe}. This is the one place where fallback is decided.
  */
-import type { FeatureAnswer } from '../../feature/engine.js';
+import { type HookProbe, obstacles, withPreemptCount } from '../../feature/hooks.js';
 import { type Hook, HOOKED_STAGES, type StageName, type Way, stageIndex } from '../../stages.js';
 import type { StageWay } from '../../record/source.js';
-
-/** Asks the kernel about one hook. */
-export type HookProbe = (hook: Hook) => FeatureAnswer;
 
 /** What a trace wants. */
 export interface PlanRequest {
@@ -52,11 +49,6 @@ const CLOSE: Hook = { kind: 'tp_btf', target: 'napi_poll', program: 'napi_poll_e
 
 const NO_POLLS = { softirqExitHooked: false, startHooked: false, threadsHooked: false };
 
-const NO_PREEMPT_COUNT: FeatureAnswer = {
-  possible: 'no',
-  reason: 'programs cannot read the preempt count of this kernel',
-};
-
 interface Chosen {
   readonly way: Way | undefined;
   readonly hooks: readonly Hook[];
@@ -74,7 +66,7 @@ function reasonTexts(failed: ReadonlyMap<string, Set<string>>): string[] {
 }
 
 /** The first way that works, and the reasons against the ones before it. */
-function choose(ways: readonly Way[], probe: HookProbe, hasPreemptCount: boolean): Chosen {
+function choose(ways: readonly Way[], probe: HookProbe): Chosen {
   const failed = new Map<string, Set<string>>();
   for (const way of ways) {
     const answers = way.hooks.map((hook) => ({ hook, answer: probe(hook) }));
@@ -83,15 +75,13 @@ function choose(ways: readonly Way[], probe: HookProbe, hasPreemptCount: boolean
       const hooks = usable.map(({ hook }) => hook);
       const reasons = reasonTexts(failed);
       for (const helper of way.helpers ?? []) {
-        const lacks = helper.needsPreemptCount === true && !hasPreemptCount;
-        const answer: FeatureAnswer = lacks ? NO_PREEMPT_COUNT : probe(helper);
+        const answer = probe(helper);
         if (answer.possible !== 'no') hooks.push(helper);
         else reasons.push(`${kindText(helper)} ${helper.target}: ${answer.reason}: ${helper.without}`);
       }
       return { way, hooks, reasons };
     }
-    for (const { hook, answer } of answers) {
-      if (answer.possible !== 'no') continue;
+    for (const { hook, answer } of obstacles(answers)) {
       const key = `${kindText(hook)}\n${answer.reason}`;
       failed.set(key, (failed.get(key) ?? new Set()).add(hook.target));
     }
@@ -116,7 +106,7 @@ function needed(stage: StageName, request: PlanRequest): boolean {
  * Interrupts alone: what comes after the handler costs nothing. With `--until entry` a single record is written where the
  * interrupt gets its name, and the end of the handler is not hooked either.
  */
-function planInterrupts(request: PlanRequest, probe: HookProbe, hasPreemptCount: boolean): Plan {
+function planInterrupts(request: PlanRequest, ask: HookProbe): Plan {
   const asked = (name: StageName): boolean => stageIndex(name) <= stageIndex(request.until);
   const programs = new Set<string>();
   const ways: StageWay[] = [];
@@ -124,7 +114,8 @@ function planInterrupts(request: PlanRequest, probe: HookProbe, hasPreemptCount:
     // Without a hook on the entry the handler is where an interrupt begins.
     const first = stage.name === 'isr' && !programs.has('irq_vector') && !programs.has('irq_edge');
     if (!asked(stage.name) && !first) continue;
-    const { way, hooks, reasons } = choose(stage.ways, probe, hasPreemptCount);
+    const open = stage.ways.filter(({ packetsOnly }) => packetsOnly !== true);
+    const { way, hooks, reasons } = choose(open, ask);
     // The softirq raised in the handler names no NAPI instance: nothing of it is shown.
     if (stage.name !== 'raise' || way?.hooks[0]?.program === 'napi_prep') {
       for (const { program } of hooks) programs.add(program);
@@ -148,7 +139,8 @@ function planInterrupts(request: PlanRequest, probe: HookProbe, hasPreemptCount:
 
 /** Decides what to load. */
 export function plan(request: PlanRequest, probe: HookProbe, hasPreemptCount: boolean): Plan {
-  if (request.interrupts && request.hasIrqs) return planInterrupts(request, probe, hasPreemptCount);
+  const ask = withPreemptCount(probe, hasPreemptCount);
+  if (request.interrupts && request.hasIrqs) return planInterrupts(request, ask);
   const rungs = new Set<string>();
   const perPacket: string[] = [];
   const ways: StageWay[] = [];
@@ -158,11 +150,12 @@ export function plan(request: PlanRequest, probe: HookProbe, hasPreemptCount: bo
   if (request.hardware !== undefined) ways.push({ stage: 'hw', ...request.hardware });
   for (const stage of HOOKED_STAGES) {
     if (!needed(stage.name, request) && !(stage.name === 'isr' && isrNeeded)) continue;
-    const chosen = choose(stage.ways, probe, hasPreemptCount);
+    const chosen = choose(stage.ways, ask);
     const late = stageIndex(stage.name) >= stageIndex('driver');
     for (const { program } of chosen.hooks) {
       if (late) perPacket.push(program);
-      else rungs.add(program);
+      // The same hook: what claims the entry there stamps the handler too.
+      else if (program !== 'isr_entry' || !rungs.has('isr_claim')) rungs.add(program);
     }
     const shown = stageIndex(stage.name) <= Math.max(stageIndex(request.until), stageIndex('driver'));
     if (shown) ways.push({ stage: stage.name, hook: chosen.way?.label, reasons: chosen.reasons });

@@ -46,8 +46,7 @@ export function decide(options: EbpfOptions, flavour: Flavour): Decision {
       hardware: options.hardware?.way,
       hasIrqs: hasIrqs(options),
     };
-    const hasPreemptCount = door.hasVariable('pcpu_hot') || door.hasVariable('__preempt_count');
-    const told = hasPreemptCount && flavour.trustsPreemptCount;
+    const told = door.hasPreemptCount() && flavour.trustsPreemptCount;
     const chosen = flavour.finish(plan(request, flavour.probe(hookProbe(door)), told));
     const missing = chosen.ways.find((way) => way.stage === 'driver' && way.hook === undefined);
     if (missing) {
