@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 type RawOptions = Record<string, string | boolean | undefined>;
 
 /** What --from takes. */
-export const FILE_FORMATS = ['dmesg', 'ftrace', 'trace-cmd', 'perf', 'bpftrace'] as const;
+export const FILE_FORMATS = ['dmesg', 'ftrace', 'trace-cmd', 'perf', 'bpftrace', 'pcap', 'pcapng'] as const;
 
 /** Adds `rxstamp import`. */
 export function addImport(root: Command): void {
@@ -12,7 +12,7 @@ export function addImport(root: Command): void {
     .description('packets or interrupts out of what another tool has recorded')
     .argument('<file>', 'the file; - is standard input')
     .addOption(
-      new Option('--from <format>', 'what wrote it (default: found out from its lines)').choices(
+      new Option('--from <format>', 'what wrote it (default: found out from its first bytes)').choices(
         FILE_FORMATS,
       ),
     )

@@ -40,6 +40,7 @@ export const bpftrace: TextFormat = {
   name: 'bpftrace',
   sentence: 'lines of the bpftrace programs of rxstamp explain',
   tells: 'interrupts',
+  parts: 'lines',
   stages: { entry: 'bpftrace, at the probe that printed the line' },
   knows: (line) => LINE.test(line),
   reader: () => new BpftraceReader(),

@@ -71,6 +71,7 @@ export const dmesg: TextFormat = {
   name: 'dmesg',
   sentence: 'lines of the kernel’s log: dmesg, journalctl -k, /dev/kmsg',
   tells: 'interrupts',
+  parts: 'lines',
   stages: { entry: 'a printk at interrupt entry' },
   note: 'lines without Time= have the time of printing, some µs behind the entry, rounded down to 1 µs; wall-clock times of dmesg are sums that drift and miss suspends',
   knows: (line) => timeOf(line) !== undefined,

@@ -52,16 +52,35 @@ export interface LineReader {
   readonly clock: FileClock;
 }
 
-/** A format of text. */
-export interface TextFormat {
+/** A packet that a capture holds. */
+export interface CapturedPacket {
+  readonly seconds: number;
+  readonly nanos: number;
+  /** Bytes of the packet from its network header on, whether they were kept or not. */
+  readonly length: number;
+  /** Host order; 0: the capture does not tell. */
+  readonly protocol: number;
+  /** From the network header on, as many as were kept, at most what a row takes. Valid during the call. */
+  readonly bytes: Uint8Array;
+}
+
+/** What is known of a kind of file. */
+export interface FileFormat {
   readonly name: string;
   /** What writes it, in a few words. */
   readonly sentence: string;
-  readonly tells: 'interrupts' | 'both';
+  readonly tells: 'interrupts' | 'packets' | 'both';
+  /** What its parts are called: lines, packets. */
+  readonly parts: 'lines' | 'blocks';
   /** How the stages of an interrupt, or of a packet, are stamped in it. */
   readonly stages: Readonly<Partial<Record<StageName, string>>>;
   /** What must be known of its times, a sentence; undefined: nothing. */
   readonly note?: string;
+}
+
+/** A format of text. */
+export interface TextFormat extends FileFormat {
+  readonly parts: 'lines';
   /** True for a line that only this format has; comments and what may be anything are no such line. */
   knows(line: string): boolean;
   reader(): LineReader;

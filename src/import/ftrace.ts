@@ -55,6 +55,7 @@ export const ftrace: TextFormat = {
   name: 'ftrace',
   sentence: 'ftrace’s files trace and trace_pipe, trace-cmd report',
   tells: 'both',
+  parts: 'lines',
   stages: EVENT_STAGES,
   knows: (line) => LINE.test(line) || LOST.test(line),
   reader: () => new FtraceReader(),

@@ -76,7 +76,7 @@ it('every damaged line is used, about something else, or counted as not understo
   const below = random(20_261_123);
   const total = { used: 0, malformed: 0, lost: 0 };
   for (const format of TEXT_FORMATS.filter(({ name }) => name !== 'trace-cmd')) {
-    const source = new ImportSource(format, false);
+    const source = new ImportSource(format, format.reader(), false);
     const joiner = new Joiner(source, 'stack');
     const cursor = new PacketCursor();
     let lines = 0;
@@ -122,7 +122,7 @@ it('finding out the format of damaged lines neither crashes nor hangs', () => {
   for (let i = 0; i < 100; i++)
     detect(Array.from({ length: 100 }, () => damaged(SAMPLES[below(SAMPLES.length)] as string, below)));
   const long = ' '.repeat(1 << 20);
-  const source = new ImportSource(TEXT_FORMATS[1]!, true);
+  const source = new ImportSource(TEXT_FORMATS[1]!, TEXT_FORMATS[1]!.reader(), true);
   source.line(long);
   expect(source.counts).toMatchObject({ lines: 1, malformed: 1 });
   expect(detect([long, '-'.repeat(1 << 20), '1'.repeat(1 << 20)])).toBeUndefined();

@@ -20,7 +20,7 @@ interface Imported {
 function imported(lines: readonly string[], from?: string): Imported {
   const which = from === undefined ? detect(lines) : format(from);
   if (which === undefined) throw new Error('no format');
-  const source = new ImportSource(which, true);
+  const source = new ImportSource(which, which.reader(), true);
   const interrupts: InterruptRecord[] = [];
   const losses: Loss[] = [];
   source.onInterrupt = (interrupt) => interrupts.push(interrupt);
@@ -152,7 +152,8 @@ describe('lines of the kernel’s log', () => {
 
 describe('lines of kernel events', () => {
   const packets = (lines: readonly string[]): PacketCursor[] => {
-    const source = new ImportSource(detect(lines) as TextFormat, false);
+    const which = detect(lines) as TextFormat;
+    const source = new ImportSource(which, which.reader(), false);
     const joiner = new Joiner(source, 'stack');
     for (const line of lines) source.line(line);
     source.end();

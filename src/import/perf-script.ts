@@ -43,6 +43,7 @@ export const perfScript: TextFormat = {
   name: 'perf',
   sentence: 'perf script',
   tells: 'both',
+  parts: 'lines',
   stages: EVENT_STAGES,
   knows: (line) => {
     const rest = LINE.exec(line)?.[6];

@@ -1,17 +1,27 @@
 /**
- * A file of text as a source of records. Cast: a {@link LineReader} says what a line tells, the {@link Window} puts that in
+ * A file as a source of records. Cast: a {@link LineReader} says what a line tells (captures have packets instead), the {@link Window} puts that in
  * order per CPU, the assembler makes records of events; the ledger gets what could not be read.
  */
 import { Assembler } from '../method/events/assembler.js';
-import { Lane } from '../record/lane.js';
+import { clearPacket } from '../method/events/rows.js';
+import { FIRST_PACKET_STAGE, HEADER_WORDS, Lane, PacketColumns } from '../record/lane.js';
 import type { LossCause } from '../record/loss.js';
 import type { InterruptRecord, RecordSource, StageWay } from '../record/source.js';
 import { HOOKED_STAGES, stageIndex } from '../stages.js';
 import { PROBED } from './events.js';
-import type { Findings, LineReader, TextEvent, TextFormat, TextInterrupt } from './format.js';
+import type {
+  CapturedPacket,
+  FileClock,
+  FileFormat,
+  Findings,
+  LineReader,
+  TextEvent,
+  TextInterrupt,
+} from './format.js';
 import { Window } from './window.js';
 
 const NS = 1_000_000_000;
+const STACK = stageIndex('stack') - FIRST_PACKET_STAGE;
 /** A longer line is none of any format. */
 const LONGEST_LINE = 4096;
 /** Bad lines that are told one by one. */
@@ -23,9 +33,10 @@ interface Item {
   readonly cpu: number;
   readonly time: number;
   readonly line: number;
-  /** Neither of these two: events of this CPU are missing here. */
-  readonly event: TextEvent | undefined;
-  readonly interrupt: TextInterrupt | undefined;
+  /** None of these: events of this CPU are missing here. */
+  readonly event?: TextEvent;
+  readonly interrupt?: TextInterrupt;
+  readonly packet?: CapturedPacket;
 }
 
 /** What has become of the lines of a file. */
@@ -56,7 +67,8 @@ export class ImportSource implements RecordSource, Findings {
   /** Called at the first record: {@link base} and {@link clock} are known, and no record has been given yet. */
   onStart: () => void = () => {};
   private started = false;
-  private readonly reader: LineReader;
+  private readonly format: FileFormat;
+  private readonly reader: LineReader | undefined;
   private readonly window = new Window<Item>(
     (item) => this.take(item),
     (item) => this.tooLate(item),
@@ -75,40 +87,52 @@ export class ImportSource implements RecordSource, Findings {
   private readonly read = new Map<number, number>();
   private readonly losses: { cause: LossCause; cpu: number; count: number }[] = [];
 
-  constructor(format: TextFormat, interrupts: boolean) {
-    this.reader = format.reader();
+  /** @param reader undefined for a capture, whose packets come by {@link block} */
+  constructor(format: FileFormat, reader: LineReader | undefined, interrupts: boolean) {
+    this.format = format;
+    this.reader = reader;
     this.ways = waysOf(format, interrupts);
   }
 
   /** Clock of the times, as far as the file tells. */
-  get clock(): LineReader['clock'] {
-    return this.reader.clock;
+  get clock(): FileClock {
+    return this.reader?.clock ?? 'realtime';
   }
 
   /** Takes the next line, without its end. */
   line(text: string): void {
     const { counts } = this;
     counts.lines++;
-    const kind = text.length > LONGEST_LINE ? 'malformed' : this.reader.line(text, this);
+    const kind = text.length > LONGEST_LINE ? 'malformed' : this.reader?.line(text, this);
     if (kind === 'record') counts.records++;
     else if (kind === 'other') counts.others++;
-    else this.bad('malformed', counts.lines, text);
+    else this.bad('malformed', counts.lines, JSON.stringify(text.slice(0, 80).replace(/\p{Cc}/gu, '?')));
   }
 
-  private bad(why: 'malformed' | 'late', line: number, text: string): void {
-    this.counts[why]++;
+  /** Takes the next block of a capture: a packet; or undefined, with why it is none. */
+  block(packet: CapturedPacket | undefined, why = ''): void {
+    const { counts } = this;
+    counts.lines++;
+    if (packet !== undefined) {
+      counts.records++;
+      const time = this.relative(packet.seconds, packet.nanos);
+      const copy = { ...packet, bytes: packet.bytes.slice() };
+      this.window.add({ cpu: 0, time, line: counts.lines, packet: copy });
+    } else if (why === '') counts.others++;
+    else this.bad('malformed', counts.lines, why);
+  }
+
+  private bad(kind: 'malformed' | 'late', line: number, why: string): void {
+    this.counts[kind]++;
     this.loses('not_understood', -1, 1);
-    if (this.told.length >= TOLD) return;
-    const words =
-      why === 'late'
-        ? 'it is older than lines of its CPU long before it'
-        : JSON.stringify(text.slice(0, 80).replace(/\p{Cc}/gu, '?'));
-    this.told.push(`line ${line}: not understood: ${words}`);
+    const part = this.format.parts.slice(0, -1);
+    if (this.told.length < TOLD) this.told.push(`${part} ${line}: not understood: ${why}`);
   }
 
   private tooLate(item: Item): void {
     this.counts.records--;
-    this.bad('late', item.line, '');
+    const { parts } = this.format;
+    this.bad('late', item.line, `it is older than ${parts} of its CPU long before it`);
   }
 
   private loses(cause: LossCause, cpu: number, count: number): void {
@@ -122,7 +146,7 @@ export class ImportSource implements RecordSource, Findings {
     this.loses('events_lost', cpu, count);
     const time = this.read.get(cpu);
     if (time === undefined) return;
-    this.window.add({ cpu, time, line: this.counts.lines, event: undefined, interrupt: undefined });
+    this.window.add({ cpu, time, line: this.counts.lines });
   }
 
   /** From the base; exact: seconds are whole. */
@@ -145,16 +169,16 @@ export class ImportSource implements RecordSource, Findings {
     else if (event.name === PROBED.vector) this.seen.vector = true;
     else if (event.name === PROBED.line) this.seen.line = true;
     this.read.set(event.cpu, time);
-    this.window.add({ cpu: event.cpu, time, line: this.counts.lines, event, interrupt: undefined });
+    this.window.add({ cpu: event.cpu, time, line: this.counts.lines, event });
   }
 
   interrupt(interrupt: TextInterrupt): void {
     const time = this.relative(interrupt.seconds, interrupt.nanos);
     const cpu = Math.max(0, interrupt.cpu);
-    this.window.add({ cpu, time, line: this.counts.lines, event: undefined, interrupt });
+    this.window.add({ cpu, time, line: this.counts.lines, interrupt });
   }
 
-  private take({ cpu, time, event, interrupt }: Item): void {
+  private take({ cpu, time, event, interrupt, packet }: Item): void {
     this.taken++;
     const last = this.last.get(cpu);
     if (last === undefined) this.last.set(cpu, { time, number: this.taken });
@@ -162,17 +186,38 @@ export class ImportSource implements RecordSource, Findings {
       last.time = time;
       last.number = this.taken;
     }
-    if (event === undefined && interrupt === undefined) {
-      this.assembler?.gap(cpu);
-      this.vectors.delete(cpu);
+    if (packet !== undefined) {
+      this.row(packet, time);
     } else if (interrupt !== undefined) {
       const { irq, vector } = interrupt;
-      this.onInterrupt({ ...NO_TIMES, irq, vector, cpu: interrupt.cpu, entry: time });
+      this.tell(irq, vector, interrupt.cpu, time, Number.NaN);
     } else if (event !== undefined && !this.byEntry(event, time)) {
       this.lanes[cpu] ??= new Lane(cpu);
       this.note(event);
       event.feed(this.assemble(), cpu, time, event.fields);
+    } else if (event === undefined) {
+      this.assembler?.gap(cpu);
+      this.vectors.delete(cpu);
     }
+  }
+
+  private tell(irq: number, vector: number, cpu: number, entry: number, claim: number): void {
+    const none = Number.NaN;
+    this.onInterrupt({ irq, vector, cpu, entry, claim, isr: none, exit: none, napiId: 0 });
+  }
+
+  /** A capture tells no CPU: its packets are in a lane of their own. */
+  private row({ length, protocol, bytes }: CapturedPacket, time: number): void {
+    const lane = (this.lanes[0] ??= new Lane(-1));
+    const row = lane.addPacket();
+    const { packets } = lane;
+    clearPacket(packets, row, PacketColumns.UNTOLD);
+    packets.times[STACK]![row] = time;
+    packets.length[row] = length;
+    packets.protocol[row] = protocol;
+    packets.capturedLength[row] = bytes.length;
+    new Uint8Array(packets.header.buffer, row * HEADER_WORDS * 4, HEADER_WORDS * 4).set(bytes);
+    lane.openFrom = lane.count;
   }
 
   /** Where probes on the entry are all there is of interrupts, and one knows the vector and the other the line. */
@@ -189,7 +234,7 @@ export class ImportSource implements RecordSource, Findings {
     const irq = fields.number('irq');
     const entry = at?.time ?? time;
     const claim = at === undefined ? Number.NaN : time;
-    this.onInterrupt({ ...NO_TIMES, irq, vector: at?.vector ?? 0, cpu, entry, claim });
+    this.tell(irq, at?.vector ?? 0, cpu, entry, claim);
     return true;
   }
 
@@ -247,14 +292,7 @@ export class ImportSource implements RecordSource, Findings {
   }
 }
 
-const NO_TIMES = {
-  claim: Number.NaN,
-  isr: Number.NaN,
-  exit: Number.NaN,
-  napiId: 0,
-};
-
-function waysOf({ stages }: TextFormat, interrupts: boolean): StageWay[] {
+function waysOf({ stages }: FileFormat, interrupts: boolean): StageWay[] {
   const shown = HOOKED_STAGES.filter(
     ({ name }) => stageIndex(name) <= stageIndex(interrupts ? 'isr' : 'stack'),
   );

@@ -36,7 +36,9 @@ export function interruptStart(interrupt: InterruptRecord): number {
 
 /** The last time known of an interrupt: the end of its handler, or less where that was not asked for. */
 export function interruptEnd({ entry, claim, isr, exit }: InterruptRecord): number {
-  return [exit, isr, claim, entry].find((time) => !Number.isNaN(time)) ?? Number.NaN;
+  if (!Number.isNaN(exit)) return exit;
+  if (!Number.isNaN(isr)) return isr;
+  return Number.isNaN(claim) ? entry : claim;
 }
 
 /** A running session of a method. */

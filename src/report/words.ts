@@ -55,7 +55,7 @@ export function placeOf(cursor: PacketCursor): { irq: string; vector: string; cp
   return {
     irq: line ? String(lane.polls.irq[poll]) : '-',
     vector: vector === 0 ? '-' : `0x${vector.toString(16)}`,
-    cpu: String(lane.cpu),
+    cpu: lane.cpu < 0 ? '-' : String(lane.cpu),
     queue: queue === 0 ? '-' : String(queue - 1),
   };
 }

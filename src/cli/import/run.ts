@@ -2,7 +2,8 @@
 import { EXIT, RxError } from '../../base/errors.js';
 import { Timeline } from '../../base/time.js';
 import { parseCount } from '../../base/units.js';
-import type { FileClock, TextFormat } from '../../import/format.js';
+import { CAPTURE, CaptureReader, MAGIC_BYTES, captureKind } from '../../import/capture.js';
+import type { FileClock, FileFormat, LineReader, TextFormat } from '../../import/format.js';
 import { TEXT_FORMATS, detect } from '../../import/formats.js';
 import { Lines } from '../../import/lines.js';
 import { ImportSource } from '../../import/source.js';
@@ -39,7 +40,7 @@ export async function runImport(file: string, raw: Raw): Promise<number> {
     run.add(piece);
     if (run.enough) break;
   }
-  return run.finish();
+  return run.finish(ending.signal.aborted);
 }
 
 /** One run of the command. */
@@ -49,7 +50,10 @@ class Import {
   private readonly count: number | undefined;
   private head: string[] = [];
   private bytes = 0;
-  private format: TextFormat | undefined;
+  private format: FileFormat | undefined;
+  private capture: CaptureReader | undefined;
+  /** The first bytes, until they tell whether this is a capture. */
+  private first: Buffer | undefined = Buffer.alloc(0);
   private source: ImportSource | undefined;
   private listing: Listing | undefined;
   private readonly lines = new Lines((line) => {
@@ -61,7 +65,12 @@ class Import {
     this.file = file;
     this.raw = raw;
     this.count = raw['count'] === undefined ? undefined : parseCount(raw['count'] as string, '--count');
-    if (raw['from'] !== undefined) this.open(TEXT_FORMATS.find(({ name }) => name === raw['from']));
+    if (raw['from'] !== undefined && !this.captureAsked)
+      this.openText(TEXT_FORMATS.find(({ name }) => name === raw['from']));
+  }
+
+  private get captureAsked(): boolean {
+    return this.raw['from'] === 'pcap' || this.raw['from'] === 'pcapng';
   }
 
   /** True when nothing more need be read. */
@@ -75,22 +84,56 @@ class Import {
 
   add(piece: Buffer): void {
     this.bytes += piece.length;
-    this.lines.add(piece);
-    if (this.source === undefined) {
-      this.open(detect(this.head));
-      if (this.source === undefined && this.bytes > HEAD_BYTES) throw this.unknown();
+    let bytes = piece;
+    if (this.first !== undefined) {
+      bytes = this.first = Buffer.concat([this.first, piece]);
+      if (bytes.length < MAGIC_BYTES) return;
+      this.begin(bytes);
     }
+    if (this.capture !== undefined) this.capture.add(bytes);
+    else this.text(bytes);
     this.turn(false);
   }
 
-  private open(format: TextFormat | undefined): void {
+  /** Decides between a capture and text. */
+  private begin(bytes: Buffer): void {
+    this.first = undefined;
+    if (this.source !== undefined) return;
+    if (captureKind(bytes) !== undefined) this.openCapture();
+    else if (this.captureAsked) throw this.unknown();
+  }
+
+  private text(bytes: Buffer): void {
+    this.lines.add(bytes);
+    if (this.source !== undefined) return;
+    this.openText(detect(this.head));
+    if (this.source === undefined && this.bytes > HEAD_BYTES) throw this.unknown();
+  }
+
+  private openCapture(): void {
+    if (this.raw['interrupts'] === true)
+      throw new RxError('RXS_USAGE', {
+        doing: 'reading --interrupts',
+        subject: this.file,
+        why: 'a capture has packets only',
+        hint: 'leave --interrupts out',
+      });
+    this.capture = new CaptureReader(this.open(CAPTURE, undefined));
+  }
+
+  private openText(format: TextFormat | undefined): void {
     if (format === undefined) return;
-    this.format = format;
-    const source = new ImportSource(format, this.interrupts);
-    this.source = source;
-    source.onStart = () => (this.listing = this.list(source));
+    const source = this.open(format, format.reader());
     for (const line of this.head) source.line(line);
     this.head = [];
+  }
+
+  private open(format: FileFormat, reader: LineReader | undefined): ImportSource {
+    this.format = format;
+    const source = new ImportSource(format, reader, this.interrupts);
+    this.source = source;
+    source.onStart = () => (this.listing = this.list(source));
+    return source;
   }
 
   private turn(final: boolean): void {
@@ -135,9 +178,19 @@ class Import {
     return listing;
   }
 
-  finish(): number {
-    this.lines.end();
-    if (this.source === undefined) this.open(detect(this.head));
+  /** @param cut nobody waited for the end of the file: its last line may be half a line */
+  finish(cut: boolean): number {
+    const { first } = this;
+    if (first !== undefined && first.length > 0) {
+      // Too short for a capture.
+      this.begin(first);
+      this.text(first);
+    }
+    if (!cut && !this.enough) {
+      this.lines.end();
+      this.capture?.end();
+    }
+    if (this.source === undefined && !this.captureAsked) this.openText(detect(this.head));
     const { source } = this;
     if (source === undefined) throw this.unknown();
     if (!this.enough) source.end();
@@ -147,7 +200,7 @@ class Import {
     for (const line of source.told) say(line);
     const { lines, records, others, malformed, late } = source.counts;
     say(
-      `${lines} lines of ${this.format?.name}: ${records} used, ${others} about other things, ${malformed + late} not understood`,
+      `${lines} ${this.format?.parts} of ${this.format?.name}: ${records} used, ${others} about other things, ${malformed + late} not understood`,
     );
     return listing.ledger.total() > 0 ? EXIT.loss : EXIT.ok;
   }

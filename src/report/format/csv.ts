@@ -67,7 +67,7 @@ export const csvFormat: FormatMaker = (timeline, stages, lookups = NO_LOOKUPS) =
         irq === 0 ? undefined : irq,
         vector === 0 ? undefined : vector,
         caused ? polls.irqCpu[poll] : undefined,
-        lane.cpu,
+        lane.cpu < 0 ? undefined : lane.cpu,
         queue === 0 ? undefined : queue - 1,
         packets.length[row],
         flow.family,

@@ -95,7 +95,7 @@ export const ndjsonFormat: FormatMaker = (timeline, stages, lookups = NO_LOOKUPS
         `"stage":"${STAGE_NAMES[cursor.arrivalStage]}","how":"${HOW_NAMES[cursor.how]}","certain":${cursor.certain},` +
         `"ground":${grounds[cursor.rule]},"notBefore":${relative(notBefore, arrival)},"notAfter":${notAfter - arrival},` +
         `"via":[${context.map((word) => `"${word}"`).join(',')}]${softwareJson(cursor)}` +
-        `${batch}${irqJson(cursor)},"cpu":${lane.cpu},"queue":${queue === 0 ? 'null' : queue - 1},` +
+        `${batch}${irqJson(cursor)},"cpu":${lane.cpu < 0 ? 'null' : lane.cpu},"queue":${queue === 0 ? 'null' : queue - 1},` +
         `"length":${packets.length[row]},"flow":${flowJson(readFlow(lane, row))},"stages":{${stamps.join(',')}},` +
         `"deltas":{${deltas.join(',')}},"total":${totalOf(steps)}${further ? endJson(cursor, lookups) : ''}}\n`
       );
