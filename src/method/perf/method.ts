@@ -56,7 +56,7 @@ export const perf: Method = {
     kernel: 'CONFIG_PERF_EVENTS, CONFIG_EVENT_TRACING; tracefs mounted',
     since: '4.1',
   },
-  loss: 'the kernel’s count of hits less the samples that came, per CPU; not counted: hits inside of perf’s own work in the same context, and on a CPU that has come online, for up to 0.1 s',
+  loss: 'the kernel’s count of hits less the samples that came, per CPU; not counted: hits inside of perf’s own work in the same context, and on a CPU that comes online, for the first 20 ms',
   possible(request: MethodRequest): FeatureAnswer {
     try {
       const why = obstacle(request);

@@ -19,8 +19,10 @@ import type { MethodRequest } from '../method.js';
 
 /** How long an event may take from its time stamp to its place in the ring, interrupts in between included. */
 const SETTLE_NS = 1_000_000;
-/** How often to look whether CPUs came or went, and to forget the names of threads. */
-const LOOK_NS = 100_000_000;
+/** How often to look whether CPUs came or went: more often than one can go and come again. */
+const LOOK_NS = 20_000_000;
+/** Threads' names are remembered this long. */
+const NAMES_NS = 1_000_000_000;
 
 /** One event, ready to be opened and read. */
 export interface PerfTracepoint extends PerfEvent {
@@ -51,6 +53,7 @@ export class PerfSource extends BasicSource implements PerfVisitor {
   private readonly names = new Map<number, string | undefined>();
   private current: Listener | undefined;
   private nextLook = LOOK_NS;
+  private namesUntil = 0;
   private running = true;
 
   constructor(request: MethodRequest, tracepoints: readonly PerfTracepoint[], ways: readonly StageWay[]) {
@@ -139,7 +142,10 @@ export class PerfSource extends BasicSource implements PerfVisitor {
   /** A CPU that goes offline takes its events with it (perf_event_exit_cpu); one that comes gets new ones. */
   private look(now: number): void {
     this.nextLook = now + LOOK_NS;
-    this.names.clear();
+    if (now >= this.namesUntil) {
+      this.namesUntil = now + NAMES_NS;
+      this.names.clear();
+    }
     const online = new Set(onlineCpus());
     for (const [cpu, listener] of this.listeners) {
       if (online.has(cpu)) continue;
