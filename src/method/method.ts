@@ -42,6 +42,8 @@ export interface Method {
   readonly tells: 'interrupts' | 'packets' | 'both';
   /** The latest stage that it can stamp. */
   readonly last: StageName;
+  /** It reads the NIC's own stamps where `--hw-timestamps` has turned them on. */
+  readonly readsHardware?: boolean;
   readonly filters: MethodFilters;
   readonly needs: MethodNeeds;
   /** How lost events are counted, or why they cannot be, one sentence without a full stop. */

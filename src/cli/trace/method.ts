@@ -67,7 +67,7 @@ export async function startMethod(
   const method = await loadMethod(options.method);
   if (options.method !== DEFAULT_METHOD) {
     check(method, options);
-    if (options.hwTimestamps)
+    if (options.hwTimestamps && method.readsHardware !== true)
       throw usage(method, '--hw-timestamps', 'it does not read them', `use --method ${DEFAULT_METHOD}`);
     if (options.slower !== undefined && options.slower.from !== undefined)
       throw usage(
@@ -76,7 +76,7 @@ export async function startMethod(
         'its kernel side compares no times',
         `use --method ${DEFAULT_METHOD}`,
       );
-    const request = methodRequest(target, undefined);
+    const request = methodRequest(target, options.hwTimestamps ? hardware : undefined);
     const { possible, reason } = method.possible(request);
     if (possible === 'no')
       throw new RxError('RXS_NO_METHOD', {

@@ -4,7 +4,8 @@
  * (net_timestamp_check in netif_receive_skb) while any socket of the machine has asked for stamps. How late that is, is
  * what this method is for: rxstamp compare puts it beside the others.
  *
- * Not read: the NIC's own stamps, of which a ring gives one or the other and not both; `--method ebpf` reads them.
+ * With `--hw-timestamps` the NIC's stamps are read beside: a ring gives one or the other, so packets then come by recvmmsg
+ * with SO_TIMESTAMPING, and the kernel's stamp is the one of netif_receive_skb, which that asks for.
  */
 import { RxError } from '../../base/errors.js';
 import { type FeatureAnswer, YES, no } from '../../feature/engine.js';
@@ -45,6 +46,7 @@ export const afPacket: Method = {
   sentence: 'a packet socket with a receive ring and the kernel’s stamp: what tcpdump gets',
   tells: 'packets',
   last: 'stack',
+  readsHardware: true,
   filters: {
     cpu: 'a socket per CPU (PACKET_FANOUT_CPU), by the CPU that handles the packet behind RPS',
     interface: 'the socket is bound to it',

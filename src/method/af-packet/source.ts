@@ -3,6 +3,7 @@
  * known of it, and no interrupt.
  */
 import { spanText } from '../../base/time.js';
+import { HardwareStamps } from '../ebpf/hardware.js';
 import { HEADER_WORDS, type Lane, PacketColumns } from '../../record/lane.js';
 import type { FilterCounter, StageWay } from '../../record/source.js';
 import { stageIndex } from '../../stages.js';
@@ -19,6 +20,8 @@ import { Realtime } from './realtime.js';
 const STACK = stageIndex('stack') - stageIndex('driver');
 /** What a CPU is in the middle of when the filter closes has come by then. */
 const SETTLE_MS = 1;
+/** How long the kernel may take to switch stamping on. */
+const SWITCH_MS = 50;
 /** How much later than its stamp a packet may be there to be read, for telling on which side of a clock's step it lies. */
 const LATE_NS = 10_000_000;
 
@@ -26,18 +29,22 @@ const LATE_NS = 10_000_000;
 const HOOK =
   'packet socket, stamped by tpacket_rcv; while any socket of the machine asks for stamps, by netif_receive_skb before RPS (net.core.netdev_tstamp_prequeue)';
 
-const WAYS: readonly StageWay[] = [
+/** The same with the NIC's: SO_TIMESTAMPING asks for the early one. */
+const BOTH_HOOK =
+  'packet socket with SO_TIMESTAMPING, stamped by netif_receive_skb before RPS (net.core.netdev_tstamp_prequeue)';
+
+const ways = (hook: string): readonly StageWay[] => [
   {
     stage: 'driver',
     hook: undefined,
     reasons: ['a packet socket sees packets behind GRO, when the stack hands them to protocols'],
   },
-  { stage: 'stack', hook: HOOK, reasons: [] },
+  { stage: 'stack', hook, reasons: [] },
 ];
 
 /** A running session. Errors: RXS_SYS, RXS_NO_MEMORY. */
 export class PacketSource extends BasicSource {
-  readonly ways: readonly StageWay[] = WAYS;
+  readonly ways: readonly StageWay[];
   readonly programs: readonly string[] = ['packet_socket'];
   override readonly notes: readonly string[];
   private readonly sockets: PacketSockets[] = [];
@@ -47,20 +54,37 @@ export class PacketSource extends BasicSource {
   /** When the clocks were last compared, relative to base: no packet before it has come later than that. */
   private compared = 0;
   private packets = 0;
+  private readonly hardware: HardwareStamps | undefined;
+  private readonly nic = new Uint32Array(2);
 
   /** @param filters one per interface of the request */
   constructor(request: MethodRequest, filters: readonly Uint8Array[]) {
     super('af_packet');
     const first = clockOffset('real');
     this.realtime = new Realtime(this.base, first);
+    const { hardware } = request;
+    const both = hardware?.clock !== undefined;
+    this.ways = [
+      ...(hardware === undefined ? [] : [{ stage: 'hw' as const, ...hardware.way }]),
+      ...ways(both ? BOTH_HOOK : HOOK),
+    ];
+    this.hardware = hardware?.clock === undefined ? undefined : new HardwareStamps(this.base, hardware.clock);
+    if (this.hardware !== undefined) this.hardware.onStep = (step) => this.onHardwareStep(step);
     this.notes = [
+      ...(both
+        ? [
+            'the kernel stamps every packet of the machine as long as this runs: tcpdump gets those stamps too',
+          ]
+        : []),
       `a packet socket's stamps are CLOCK_REALTIME; in CLOCK_MONOTONIC they are known to ±${spanText(first.error)}`,
       'packets that GRO put together come as one: `ethtool -K IFACE gro off` shows them one by one',
     ];
     this.cpus = possibleCpuCount();
     try {
       for (const { name, ifindex } of request.interfaces)
-        this.sockets.push(new PacketSockets(name, ifindex, this.cpus, request.ringBytes));
+        this.sockets.push(new PacketSockets(name, ifindex, this.cpus, request.ringBytes, both));
+      // The kernel switches stamping on a little later (net_enable_timestamp, netstamp_work).
+      if (both) pause(SWITCH_MS);
       for (const [i, one] of this.sockets.entries()) one.start(filters[i] as Uint8Array, request.cpus);
     } catch (error) {
       this.close();
@@ -79,12 +103,18 @@ export class PacketSource extends BasicSource {
         this.lost('ring_full', cpu, one.count(cpu).dropped);
       }
     }
+    this.hardware?.convert(this.now());
+    this.lost('hw_stamp_clock', -1, this.hardware?.takeLost() ?? 0);
     return this.packets;
   }
 
   /** Makes a row of a frame. @returns false: it came after the clocks were compared, the next reading is for it */
   private readonly add = (frame: PacketFrame): boolean => {
-    const { seconds, nanoseconds } = frame;
+    const { seconds, nanoseconds, hardware } = frame;
+    if (seconds === 0) {
+      this.lost('not_understood', this.lane.cpu, 1);
+      return true;
+    }
     const time = this.realtime.convert(seconds, nanoseconds, this.drainedTo - LATE_NS, this.compared);
     if (time > this.compared + this.realtime.error) return false;
     this.packets++;
@@ -106,6 +136,11 @@ export class PacketSource extends BasicSource {
     const from = frame.view.byteOffset + frame.at;
     bytes.set(new Uint8Array(frame.view.buffer, from, frame.captured));
     lane.openFrom = lane.count;
+    if (hardware !== undefined && this.hardware !== undefined) {
+      this.nic[0] = Number(hardware & 0xffff_ffffn);
+      this.nic[1] = Number(hardware >> 32n);
+      this.hardware.take(lane, row, this.nic, 0);
+    }
     return true;
   };
 

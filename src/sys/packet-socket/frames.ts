@@ -28,6 +28,8 @@ export class PacketFrame {
   nanoseconds = 0;
   /** Stamped in netif_receive_skb (net_timestamp_check), because some socket wants stamps; else in tpacket_rcv. */
   early = false;
+  /** The NIC's own stamp, nanoseconds of its clock; undefined: none, or not asked for. */
+  hardware: bigint | undefined = undefined;
   /** Of the packet from its network header on. */
   length = 0;
   /** Host order. */

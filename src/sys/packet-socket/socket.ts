@@ -1,5 +1,5 @@
 /**
- * Packet sockets (packet(7)) with a receive ring, one per CPU: a fanout group in which a packet goes to the socket of the
+ * Packet sockets (packet(7)), one per CPU, with a receive ring or with the NIC's stamps (SO_TIMESTAMPING): a fanout group in which a packet goes to the socket of the
  * CPU that handles it, so that the socket tells the CPU. Incoming packets only; filtered in the kernel.
  */
 import { closeSync } from 'node:fs';
@@ -8,19 +8,28 @@ import koffi from 'koffi';
 import { RxError } from '../../base/errors.js';
 import { type Mapping, errnoText, lastErrno, mapShared } from '../libc.js';
 import { BLOCK_BYTES, FRAMES_PER_BLOCK, FRAME_BYTES, FrameRing, type PacketFrame } from './frames.js';
+import { BATCH, MessageBatch } from './messages.js';
 
 const libc = koffi.load('libc.so.6');
 const socket = libc.func('int socket(int domain, int type, int protocol)');
 const bind = libc.func('int bind(int fd, void *address, uint32_t length)');
 const setOption = libc.func('int setsockopt(int fd, int level, int name, void *value, uint32_t length)');
+const recvMessages = libc.func(
+  'int recvmmsg(int fd, void *messages, unsigned int count, int flags, void *timeout)',
+);
 const getOption = libc.func('int getsockopt(int fd, int level, int name, void *value, void *length)');
 
 const AF_PACKET = 17;
 const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
 const SOL_SOCKET = 1;
 const SO_ATTACH_FILTER = 26;
+const SO_RCVBUFFORCE = 33;
+const SO_TIMESTAMPING = 37;
+/** SOF_TIMESTAMPING_RX_HARDWARE, _RX_SOFTWARE, _SOFTWARE, _RAW_HARDWARE. */
+const BOTH_STAMPS = 4 | 8 | 16 | 64;
+const MSG_DONTWAIT = 0x40;
 const SOL_PACKET = 263;
-const PACKET = { rxRing: 5, statistics: 6, version: 10, fanout: 18 } as const;
+const PACKET = { rxRing: 5, statistics: 6, auxdata: 8, version: 10, fanout: 18 } as const;
 const TPACKET_V2 = 1;
 const FANOUT_CPU = 2;
 /** PACKET_FANOUT_FLAG_UNIQUEID: the kernel chooses a group number that nobody in this namespace has (4.11). */
@@ -58,44 +67,75 @@ function failed(iface: string, doing: string, errno = lastErrno()): RxError {
   });
 }
 
+/** Gives packets; false keeps one, and those behind it, for the next time. */
+type Visit = (frame: PacketFrame) => boolean;
+
 /** One socket: a CPU's packets of one interface. */
 class CpuSocket {
   readonly fd: number;
-  readonly ring: FrameRing;
-  private readonly mapping: Mapping;
+  /** As {@link FrameRing.drain}. */
+  readonly drain: (visit: Visit) => number;
+  private mapping: Mapping | undefined;
   private readonly iface: string;
 
-  constructor(iface: string, ifindex: number, ringBytes: number) {
+  constructor(iface: string, ifindex: number, ringBytes: number, hardware: boolean) {
     this.iface = iface;
     // Protocol 0: it gets nothing before it is bound.
     this.fd = socket(AF_PACKET, SOCK_RAW_CLOEXEC, 0) as number;
     if (this.fd < 0) throw failed(iface, 'opening');
     try {
-      this.set(PACKET.version, 'choosing the layout', Uint32Array.of(TPACKET_V2));
-      const blocks = ringBytes / BLOCK_BYTES;
-      const layout = Uint32Array.of(BLOCK_BYTES, blocks, FRAME_BYTES, blocks * FRAMES_PER_BLOCK);
-      this.set(PACKET.rxRing, 'making the ring', layout);
       this.filter(NOTHING);
-      this.mapping = mapShared(this.fd, ringBytes, 0, true);
+      this.drain = hardware ? this.messages(ringBytes) : this.frames(ringBytes);
+      this.bind(ifindex);
     } catch (error) {
-      closeSync(this.fd);
-      throw error;
-    }
-    this.ring = new FrameRing(new Uint32Array(this.mapping.buffer));
-    // struct sockaddr_ll: family, protocol, ifindex; the rest is not looked at.
-    const address = new DataView(new ArrayBuffer(20));
-    address.setUint16(0, AF_PACKET, true);
-    address.setUint16(2, EVERY_PROTOCOL, true);
-    address.setInt32(4, ifindex, true);
-    if ((bind(this.fd, new Uint8Array(address.buffer), 20) as number) < 0) {
-      const error = failed(iface, 'binding');
       this.close();
       throw error;
     }
   }
 
-  private set(name: number, doing: string, value: Uint32Array): void {
-    if ((setOption(this.fd, SOL_PACKET, name, value, value.byteLength) as number) < 0)
+  private frames(ringBytes: number): (visit: Visit) => number {
+    this.set(PACKET.version, 'choosing the layout', Uint32Array.of(TPACKET_V2));
+    const blocks = ringBytes / BLOCK_BYTES;
+    const layout = Uint32Array.of(BLOCK_BYTES, blocks, FRAME_BYTES, blocks * FRAMES_PER_BLOCK);
+    this.set(PACKET.rxRing, 'making the ring', layout);
+    this.mapping = mapShared(this.fd, ringBytes, 0, true);
+    const ring = new FrameRing(new Uint32Array(this.mapping.buffer));
+    return (visit) => ring.drain(visit);
+  }
+
+  /** A ring tells one stamp of a packet; control messages tell both. */
+  private messages(bufferBytes: number): (visit: Visit) => number {
+    this.set(PACKET.auxdata, 'asking for lengths', Uint32Array.of(1));
+    this.set(SO_RCVBUFFORCE, 'making the buffer', Uint32Array.of(bufferBytes), SOL_SOCKET);
+    this.set(SO_TIMESTAMPING, 'asking for stamps', Uint32Array.of(BOTH_STAMPS), SOL_SOCKET);
+    const batch = new MessageBatch((bytes) => koffi.address(bytes));
+    let [next, there] = [0, 0];
+    return (visit) => {
+      let visited = 0;
+      for (;;) {
+        for (; next < there; next++, visited++) if (!visit(batch.read(next))) return visited;
+        batch.clear(there);
+        next = 0;
+        there = recvMessages(this.fd, batch.headers, BATCH, MSG_DONTWAIT, null) as number;
+        if (there <= 0) break;
+      }
+      there = 0;
+      return visited;
+    };
+  }
+
+  private bind(ifindex: number): void {
+    // struct sockaddr_ll: family, protocol, ifindex; the rest is not looked at.
+    const address = new DataView(new ArrayBuffer(20));
+    address.setUint16(0, AF_PACKET, true);
+    address.setUint16(2, EVERY_PROTOCOL, true);
+    address.setInt32(4, ifindex, true);
+    if ((bind(this.fd, new Uint8Array(address.buffer), 20) as number) < 0)
+      throw failed(this.iface, 'binding');
+  }
+
+  private set(name: number, doing: string, value: Uint32Array, level = SOL_PACKET): void {
+    if ((setOption(this.fd, level, name, value, value.byteLength) as number) < 0)
       throw failed(this.iface, doing);
   }
 
@@ -128,7 +168,7 @@ class CpuSocket {
   }
 
   close(): void {
-    this.mapping.close();
+    this.mapping?.close();
     closeSync(this.fd);
   }
 }
@@ -149,13 +189,14 @@ export class PacketSockets {
    * Opens the sockets; nothing comes in before {@link start}.
    * @param cpus possible CPUs: who is a group's n-th member gets the packets of CPU n (fanout_demux_cpu)
    * @param ringBytes per CPU, a multiple of 65536
+   * @param hardware the NIC's stamps too, if it makes any; the kernel then stamps every packet of the machine for us
    * @throws RxError RXS_SYS, RXS_NO_MEMORY
    */
-  constructor(iface: string, ifindex: number, cpus: number, ringBytes: number) {
+  constructor(iface: string, ifindex: number, cpus: number, ringBytes: number, hardware: boolean) {
     try {
       let group: number | undefined;
       for (let cpu = 0; cpu < cpus; cpu++) {
-        const one = new CpuSocket(iface, ifindex, ringBytes);
+        const one = new CpuSocket(iface, ifindex, ringBytes, hardware);
         this.sockets.push(one);
         if (cpus > 1) group = one.join(group, cpus);
       }
@@ -177,8 +218,8 @@ export class PacketSockets {
   }
 
   /** Visits what a CPU's socket holds, as {@link FrameRing.drain}. */
-  drain(cpu: number, visit: (frame: PacketFrame) => boolean): number {
-    return this.sockets[cpu]?.ring.drain(visit) ?? 0;
+  drain(cpu: number, visit: Visit): number {
+    return this.sockets[cpu]?.drain(visit) ?? 0;
   }
 
   /** What the kernel counted on a CPU since the last call. */
