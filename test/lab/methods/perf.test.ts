@@ -176,7 +176,7 @@ describe.each(LONG ? ['6.12', '6.1', '5.10', '6.18', '7'] : ['6.12'])(
       );
       expect(late.filter((ns) => ns <= 0)).toEqual([]);
       const median = late.sort((a, b) => a - b)[late.length >> 1] as number;
-      console.log(`${kernel}: tcpdump's stamp is ${median} ns behind the driver stage (median)`);
+      process.stdout.write(`${kernel}: tcpdump's stamp is ${median} ns behind the driver stage (median)\n`);
       const driver = one('packets').lines.meta.ways.find(({ stage }) => stage === 'driver');
       expect(driver?.hook).toBeUndefined();
     });
