@@ -4,18 +4,39 @@
  */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-const undoing = new Set<() => void>();
+/** Things to be undone, the last one first: a probe cannot go before the instance that has it enabled. */
+export class Undoing {
+  private readonly undos: (() => void)[] = [];
 
-function undoAll(): void {
-  for (const undo of undoing) {
-    undoing.delete(undo);
-    try {
-      undo();
-    } catch {
-      // The others must be undone all the same; the next run finds what could not be.
+  get empty(): boolean {
+    return this.undos.length === 0;
+  }
+
+  add(undo: () => void): void {
+    this.undos.push(undo);
+  }
+
+  /** @returns false where it was not there (any more) */
+  delete(undo: () => void): boolean {
+    const at = this.undos.indexOf(undo);
+    if (at >= 0) this.undos.splice(at, 1);
+    return at >= 0;
+  }
+
+  /** Undoes everything. What fails does not keep the others from it; the next run finds what could not be undone. */
+  run(): void {
+    for (let undo = this.undos.pop(); undo !== undefined; undo = this.undos.pop()) {
+      try {
+        undo();
+      } catch {
+        // There is nobody left to be told.
+      }
     }
   }
 }
+
+const undoing = new Undoing();
+const undoAll = (): void => undoing.run();
 
 function onSignal(signal: NodeJS.Signals): void {
   // Somebody else ends the process in good order, and undoes on the way.
@@ -36,9 +57,9 @@ function listen(on: boolean): void {
 
 /** Has `undo` called at the process's end, unless the function that it returns was called before. */
 export function atEnd(undo: () => void): () => void {
-  if (undoing.size === 0) listen(true);
+  if (undoing.empty) listen(true);
   undoing.add(undo);
   return () => {
-    if (undoing.delete(undo) && undoing.size === 0) listen(false);
+    if (undoing.delete(undo) && undoing.empty) listen(false);
   };
 }

@@ -27,7 +27,7 @@ export const fprobe: Method = {
     privileges: 'root',
     kernel:
       'CONFIG_FPROBE_EVENTS, CONFIG_DEBUG_INFO_BTF, CONFIG_PROBE_EVENTS_BTF_ARGS; tracefs mounted; not locked down',
-    since: '6.5',
+    since: '6.6',
   },
   loss: 'what the buffer overwrote is counted per CPU; hits that the kernel skipped are not: it has no count of them for fprobe events',
   possible: (request) => probesPossible('fprobe', fetches, request),
