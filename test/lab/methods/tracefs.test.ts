@@ -114,12 +114,9 @@ async function watch(guest: Guest, args: readonly string[], irqs: readonly numbe
 const FOREIGN = 'p:foreign/flow handle_edge_irq irq=+44($arg1):u32';
 
 /** What is shared in tracefs, and not rxstamp's. */
-const FILES = [
-  ...['trace_clock', 'current_tracer', 'tracing_on', 'trace_options', 'buffer_size_kb', 'set_event'],
-  ...['kprobe_events', 'dynamic_events', 'events/foreign/enable'],
-  ...['events/irq/irq_handler_entry/enable', 'events/irq/irq_handler_entry/filter'],
-];
-const SHARED = `cd ${TRACING} && grep -v rxstamp_ ${FILES.join(' ')}`;
+const FILES = `trace_clock current_tracer tracing_on trace_options buffer_size_kb set_event kprobe_events dynamic_events \
+  events/foreign/enable events/irq/irq_handler_entry/enable events/irq/irq_handler_entry/filter`;
+const SHARED = `cd ${TRACING} && grep -v rxstamp_ ${FILES}`;
 
 const shared = new Guest(GUEST);
 beforeAll(() => shared.boot());
