@@ -41,8 +41,8 @@ read, 3 finished, but lines were not understood, or the file says that events ar
 
   dmesg | rxstamp import - --format times            when the interrupts came that a printk has told
   trace-cmd report -t | rxstamp import -             packets, from the irq, napi and net events
-  perf script --ns -F comm,tid,cpu,time,event,trace | rxstamp import - --interrupts
-                                                     (record them with --clock mono, or -C mono for trace-cmd)`,
+  perf script --ns | rxstamp import - --interrupts   interrupts
+(With trace-cmd record -C mono, perf record -k mono the times are those of a trace: say --clock mono.)`,
     )
     .action(async (file: string, options: RawOptions) => {
       const { runImport } = await import('./import/run.js');

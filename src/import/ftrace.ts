@@ -45,8 +45,10 @@ class FtraceReader implements LineReader {
       into.lost(Math.max(0, Number(written[2]) - Number(written[1])), -1);
       return 'other';
     }
-    // Comments; trace-cmd's first line; frames of stacks.
-    return /^#|^cpus=\d+$|^\s+=> |^version = \d|^$|^trace\.dat/.test(text) ? 'other' : 'malformed';
+    // Comments; trace-cmd's first line; frames of stacks; what perf-tools say first and last.
+    return /^#|^cpus=\d+$|^\s+=> |^version = \d|^\s*$|^Tracing |^Ending tracing/.test(text)
+      ? 'other'
+      : 'malformed';
   }
 }
 

@@ -201,6 +201,17 @@ describe('lines of kernel events', () => {
     expect(source.counts).toEqual({ lines: 7, records: 5, others: 2, malformed: 0, late: 0 });
   });
 
+  it('of perf-tools have words around them', () => {
+    const { source, interrupts } = imported([
+      'Tracing kprobe rx. Ctrl-C to end.',
+      '          <idle>-0     [001] d.h1. 100.000002: rx: (handle_edge_irq+0x4/0x1f0) irq=25',
+      '',
+      'Ending tracing...',
+    ]);
+    expect(interrupts).toMatchObject([{ irq: 25, entry: 2000 }]);
+    expect(source.counts).toMatchObject({ records: 1, others: 3 });
+  });
+
   it('of trace-cmd have no flags or all of them, and nine digits', () => {
     const { interrupts } = imported([
       'cpus=2',

@@ -48,6 +48,8 @@ class Import {
   private readonly file: string;
   private readonly raw: Raw;
   private readonly count: number | undefined;
+  /** Interrupts that were told, where packets are shown. */
+  private unshown = 0;
   private head: string[] = [];
   private bytes = 0;
   private format: FileFormat | undefined;
@@ -175,6 +177,7 @@ class Import {
       interfaces: [],
     };
     listing.begin(meta);
+    if (!this.interrupts) source.onInterrupt = () => void this.unshown++;
     return listing;
   }
 
@@ -198,6 +201,8 @@ class Import {
     const listing = this.listing as Listing;
     listing.finish();
     for (const line of source.told) say(line);
+    if (listing.summary.packets === 0 && this.unshown > 0)
+      say(`note: there are no packets in it, but ${this.unshown} interrupts: --interrupts shows them`);
     const { lines, records, others, malformed, late } = source.counts;
     say(
       `${lines} ${this.format?.parts} of ${this.format?.name}: ${records} used, ${others} about other things, ${malformed + late} not understood`,

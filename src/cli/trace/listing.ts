@@ -62,7 +62,8 @@ export class Listing {
       this.ledger.add(loss);
       this.output.write(this.format.loss(loss));
     };
-    source.onInterrupt = (interrupt) => this.pending.push(interrupt);
+    // Methods that make packets of events tell interrupts all the time.
+    source.onInterrupt = listed.interrupts ? (interrupt) => this.pending.push(interrupt) : () => {};
   }
 
   /** The first lines. */
