@@ -21,7 +21,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'src/report': ['src/base', 'src/stages.ts', 'src/record', 'src/packet'],
   'src/cli': ['src', 'lab'],
   'src/index.ts': ['src'],
-  lab: ['src/base', 'src/sys', 'src/stages.ts'],
+  lab: ['src/base', 'src/sys', 'src/stages.ts', 'src/compare'],
   bench: ['src', 'lab'],
   scripts: ['src', 'lab', 'bench'],
   test: ['src', 'lab', 'bench', 'scripts'],

@@ -6,7 +6,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Guest } from '../../lab/guest.js';
 import type { Finished, Running } from '../../lab/running.js';
-import { buildModule } from '../support/module-build.js';
+import { buildModule } from '../../lab/module-build.js';
 
 const CLI = ['node', 'dist/src/cli/main.js', 'steer', 'rule0'];
 /** finit_module(2): the guest has no insmod. */

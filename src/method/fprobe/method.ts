@@ -14,7 +14,7 @@ const fetches = (): typeof FPROBE_FETCHES => FPROBE_FETCHES;
 export const fprobe: Method = {
   name: 'fprobe',
   sentence:
-    'fprobe events on the interrupt’s entry and its flow handler, arguments by name and type: the heir of jprobe, which Linux 4.15 removed',
+    'fprobe events on the interrupt’s entry and its flow handler, arguments by name and type: the heir of jprobe, which Linux 4.15 switched off and 4.19 removed',
   tells: 'interrupts',
   last: 'entry',
   filters: {

@@ -10,12 +10,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
-import { fetchInto, openApt, packageField } from '../../lab/apt.js';
-import { ensureKernel } from '../../lab/fetch.js';
-import { kernelNamed } from '../../lab/kernels.js';
-import { mustRun, run } from '../../lab/programs.js';
-import { keep } from '../../lab/store.js';
-import { packageRoot } from '../../src/sys/package.js';
+import { fetchInto, openApt, packageField } from './apt.js';
+import { ensureKernel } from './fetch.js';
+import { kernelNamed } from './kernels.js';
+import { mustRun, run } from './programs.js';
+import { keep } from './store.js';
+import { packageRoot } from '../src/sys/package.js';
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
