@@ -33,6 +33,10 @@ class Beside {
       stream.on('data', (chunk: Buffer) => (this.text += chunk.toString()));
   }
 
+  kill(): void {
+    this.child.kill('SIGKILL');
+  }
+
   async end(): Promise<string> {
     this.child.kill('SIGINT');
     await this.closed;
@@ -76,6 +80,7 @@ describe.skipIf(why !== undefined)(titled('packets by perf and by a packet socke
     const filter = ['--filter', `name == "${link.name}"`, '-o', file];
     // Where tracefs is: not in a namespace of `ip netns exec`.
     const record = spawn('perf', [...words, ...filter], { stdio: 'ignore' });
+    undo.add(() => void record.kill('SIGKILL'));
     const running = await trace('perf', '--until', 'stack');
     await pause(1500);
     await flood(PACKETS);
@@ -110,6 +115,7 @@ describe.skipIf(why !== undefined)(titled('packets by perf and by a packet socke
       'udp',
     ];
     const tcpdump = new Beside(link.namespace, ['tcpdump', ...words]);
+    undo.add(() => tcpdump.kill());
     const running = await trace('af_packet', '--until', 'stack', '--clock', 'real', 'udp');
     await pause(1000);
     await flood(PACKETS);
