@@ -74,6 +74,10 @@ if [ "$tests" = 1 ]; then
 	have sysctl || want procps
 	have cpio || want cpio
 	have tcpdump || want tcpdump
+	have perf || want linux-perf
+	have bpftrace || want bpftrace
+	have trace-cmd || want trace-cmd
+	have kprobe-perf || want perf-tools-unstable
 fi
 if [ "$bench" = 1 ]; then
 	have perf || want linux-perf

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { EXIT, RxError } from '../base/errors.js';
 import { addCleanup } from './cleanup.js';
 import { addDoctor } from './doctor.js';
+import { addExplain } from './explain.js';
 import { addImport } from './import.js';
 import { addIrqs } from './irqs.js';
 import { addCompare } from './compare.js';
@@ -27,6 +28,7 @@ export function program(): Command {
     addImport,
     addCompare,
     addStack,
+    addExplain,
     addIrqs,
     addDoctor,
     addSteer,

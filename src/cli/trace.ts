@@ -4,11 +4,9 @@ import { HOOKED_STAGES } from '../stages.js';
 
 type RawOptions = Record<string, string | boolean | undefined>;
 
-/** Adds `rxstamp trace`. */
-export function addTrace(root: Command): void {
-  root
-    .command('trace')
-    .description('print when each received packet arrived, live')
+/** What `trace` takes, on a command: also what can be asked about a trace takes it. */
+export function traceArguments(command: Command): Command {
+  return command
     .argument('[interface]', 'if there is one of that name; else the one with the default route')
     .argument(
       '[filter...]',
@@ -59,7 +57,13 @@ export function addTrace(root: Command): void {
     .option(
       '--buffer <size>',
       'ring buffer per CPU, 64KiB to 1GiB (default: 16MiB, less on more than 16 CPUs)',
-    )
+    );
+}
+
+/** Adds `rxstamp trace`. */
+export function addTrace(root: Command): void {
+  traceArguments(root.command('trace'))
+    .description('print when each received packet arrived, live')
     .addHelpText(
       'after',
       `

@@ -3,8 +3,9 @@ import { RxError } from '../base/errors.js';
 import { BpfObject } from './libbpf.js';
 import { readObject } from './package.js';
 
-const OBJECT = 'driver.bpf.o';
-const PROGRAM = 'fentry_0';
+const OBJECT = 'chain.bpf.o';
+/** It looks at no argument: those of another function may be pointers. */
+const PROGRAM = 'time_fentry_0';
 
 /** @returns undefined when it works, else why not: a lower-case fragment */
 export function tryFentryOn(name: string): string | undefined {

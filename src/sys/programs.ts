@@ -1,5 +1,7 @@
 /** Other programs of the machine, run for what they print. */
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Answer, known, unknown } from '../base/answer.js';
 
 /** Debian package of each program that rxstamp may call. */
@@ -23,6 +25,12 @@ export const runProgram: RunProgram = (program, args) =>
         );
     });
   });
+
+/** Answers whether programs are installed, where {@link runProgram} would find them. */
+export function programsThere(): (program: string) => boolean {
+  const folders = searchPath().split(':');
+  return (program) => folders.some((folder) => folder !== '' && existsSync(join(folder, program)));
+}
 
 /** Users' search paths often lack the administrators' folders. */
 function searchPath(): string {
