@@ -70,6 +70,7 @@ if [ "$tests" = 1 ] || [ "$bench" = 1 ]; then
 	have_file /usr/include/stdio.h || want libc6-dev
 fi
 if [ "$tests" = 1 ]; then
+	have make || want make
 	have clang-format-14 || want clang-format-14
 	have sysctl || want procps
 	have cpio || want cpio
@@ -127,7 +128,7 @@ sh scripts/build.sh
 if [ "$lab" = 1 ]; then
 	kernels=${RXSTAMP_LAB_KERNELS:-}
 	# The tests boot each kernel at least once.
-	if [ "$tests" = 1 ]; then kernels=all; fi
+	if [ "$tests" = 1 ]; then kernels="all headers"; fi
 	node dist/lab/fetch-main.js $(echo "$kernels" | tr ',' ' ')
 fi
 say "ready"
