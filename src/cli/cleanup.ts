@@ -1,18 +1,32 @@
-/** `rxstamp cleanup`: what runs that were killed have left in the kernel's tracing files. */
+/** `rxstamp cleanup`: what runs that were killed have left: in the kernel's tracing files, and of `compare --load`. */
 import type { Command } from 'commander';
+import type { LoadNamespace } from '../sys/veth-load.js';
 
 interface CleanupFlags {
   readonly dryRun?: true;
 }
 
+const asLeftover = ({ name, pid, state }: LoadNamespace) => ({ what: 'network namespace', name, pid, state });
+
 async function cleanup({ dryRun }: CleanupFlags): Promise<void> {
   const { EXIT } = await import('../base/errors.js');
   const { Tracefs } = await import('../sys/tracefs.js');
   const { findOwn, removeLeftovers } = await import('../sys/trace-leftovers.js');
+  const { findLoads, removeAbandonedLoads } = await import('../sys/veth-load.js');
 
   const tracefs = Tracefs.open();
-  const found = findOwn(tracefs);
-  const removed = dryRun === true ? [] : removeLeftovers(tracefs);
+  const loads = findLoads().map(asLeftover);
+  const found = [...findOwn(tracefs), ...loads];
+  const removed =
+    dryRun === true
+      ? []
+      : [
+          ...removeLeftovers(tracefs),
+          ...(await removeAbandonedLoads()).map(({ load, why }) => ({
+            leftover: asLeftover(load),
+            why,
+          })),
+        ];
   for (const { what, name, pid, state } of found) {
     if (state !== 'gone') {
       const why = state === 'lives' ? `of process ${pid}, which is running` : 'of another container';
@@ -37,14 +51,14 @@ async function cleanup({ dryRun }: CleanupFlags): Promise<void> {
 export function addCleanup(root: Command): void {
   root
     .command('cleanup')
-    .description('remove what runs that were killed have left in the kernel’s tracing files')
+    .description('remove what runs that were killed have left: trace instances, probes, network namespaces')
     .option('--dry-run', 'only list it')
     .addHelpText(
       'after',
       `
 Trace instances and probe events of rxstamp bear its name, the number of the process and when that began. Those whose process
-is gone are removed, here and whenever a method begins that makes some (kprobe, fprobe, ftrace, function). What belongs to a
-run that goes on, or to another tool, is never touched.
+is gone are removed, here and whenever a method begins that makes some (kprobe, fprobe, ftrace, function); so is the network
+namespace of compare --load. What belongs to a run that goes on, or to another tool, is never touched.
 
   rxstamp cleanup --dry-run
   rxstamp cleanup`,

@@ -1,14 +1,15 @@
 /**
- * Traffic of our own: a veth pair, its far end in a network namespace of its own, and UDP from there. Both bear our
- * process' number; what a killed run has left is taken away by the next one.
+ * Traffic of our own: a veth pair, its far end in a network namespace of its own, and UDP from there. The namespace
+ * bears the name of this process; what a killed run has left is taken away by the next one, or by `rxstamp cleanup`.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { RxError } from '../base/errors.js';
+import { newOwnerName, ownerOf, ownerState } from './owner-name.js';
 import { runProgram } from './programs.js';
 
-const PREFIX = 'rxstamp_load_';
+const NAMESPACES = '/run/netns';
 /** RFC 2544's range for measurements: in nobody's routes. */
 const NEAR = '198.18.17.1';
 const FAR = '198.18.17.2';
@@ -34,17 +35,34 @@ async function ip(...words: string[]): Promise<void> {
   });
 }
 
-/** Namespaces of runs that are no longer there. */
-export function abandonedLoads(names: readonly string[], alive: (pid: number) => boolean): string[] {
-  return names.filter((name) => name.startsWith(PREFIX) && !alive(Number(name.slice(PREFIX.length))));
+/** A network namespace that bears rxstamp's name. */
+export interface LoadNamespace {
+  readonly name: string;
+  readonly pid: number;
+  readonly state: ReturnType<typeof ownerState>;
 }
 
-/** Takes away what killed runs have left. @returns the names of the namespaces */
-export async function removeAbandonedLoads(): Promise<readonly string[]> {
-  const names = existsSync('/run/netns') ? readdirSync('/run/netns') : [];
-  const gone = abandonedLoads(names, (pid) => existsSync(`/proc/${pid}`));
-  for (const name of gone) await runProgram('ip', ['netns', 'delete', name]);
-  return gone;
+/** All of them. */
+export function findLoads(
+  names: readonly string[] = existsSync(NAMESPACES) ? readdirSync(NAMESPACES) : [],
+): readonly LoadNamespace[] {
+  return names.flatMap((name) => {
+    const owner = ownerOf(name);
+    return owner === undefined ? [] : [{ name, pid: owner.pid, state: ownerState(owner) }];
+  });
+}
+
+/** Takes away what killed runs have left. The pair goes with the namespace of its far end. */
+export async function removeAbandonedLoads(): Promise<
+  readonly { readonly load: LoadNamespace; readonly why: string | undefined }[]
+> {
+  const gone = findLoads().filter(({ state }) => state === 'gone');
+  const removed = [];
+  for (const load of gone) {
+    const answer = await runProgram('ip', ['netns', 'delete', load.name]);
+    removed.push({ load, why: answer.known ? undefined : answer.why });
+  }
+  return removed;
 }
 
 /**
@@ -54,7 +72,7 @@ export async function removeAbandonedLoads(): Promise<readonly string[]> {
  */
 export async function startLoad(milliseconds: number, say: (line: string) => void): Promise<Load> {
   await removeAbandonedLoads();
-  const space = `${PREFIX}${process.pid}`;
+  const space = newOwnerName();
   const name = `rxs${process.pid}`;
   let sender: ChildProcess | undefined;
   const close = async (): Promise<void> => {

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { METHOD_NAMES } from '../../method/names.js';
-import { abandonedLoads } from '../../sys/veth-load.js';
 import { readCompareOptions } from './options.js';
 
 describe('the options of compare', () => {
@@ -37,10 +36,5 @@ describe('the options of compare', () => {
       text = (error as { toLine(): string }).toLine();
     }
     expect(text.slice(0, words.length)).toBe(words);
-  });
-
-  it('leave the loads of running processes alone', () => {
-    const names = ['rxstamp_load_5', 'rxstamp_load_7', 'mine', 'rxstamp_load_x'];
-    expect(abandonedLoads(names, (pid) => pid === 5)).toEqual(['rxstamp_load_7', 'rxstamp_load_x']);
   });
 });

@@ -38,7 +38,7 @@ describe.each(KERNELS)('rxstamp compare on %s with a two-queue igb', (kernel) =>
       '200ms',
     ]);
     method = (name) => whole.methods.find((one) => one.method === name) as MethodReport;
-  }, 600_000);
+  });
   afterAll(() => guest.close());
 
   it('sees the same interrupts with every live method, one to one', () => {
@@ -88,7 +88,7 @@ describe.each(KERNELS)('rxstamp compare on %s with a two-queue igb', (kernel) =>
       orders.push(names.sort((a, b) => median(a) - median(b)).join(' < '));
     }
     expect(new Set(orders).size, orders.join('\n')).toBe(1);
-  }, 300_000);
+  });
 
   it('beside a slow kprobe program: fentry and raw tracepoints see all, the others’ loss is shown', () => {
     expect(whole.noCompany).toBeUndefined();
