@@ -5,7 +5,7 @@
 import { spanText } from '../../base/time.js';
 import { HardwareStamps } from '../ebpf/hardware.js';
 import { HEADER_WORDS, type Lane, PacketColumns } from '../../record/lane.js';
-import type { FilterCounter, StageWay } from '../../record/source.js';
+import type { FilterCounter, Listened, StageWay } from '../../record/source.js';
 import { stageIndex } from '../../stages.js';
 import { clockOffset } from '../../sys/clock.js';
 import { possibleCpuCount } from '../../sys/cpus.js';
@@ -54,6 +54,7 @@ export class PacketSource extends BasicSource {
   /** When the clocks were last compared, relative to base: no packet before it has come later than that. */
   private compared = 0;
   private packets = 0;
+  private readonly ifindexes: readonly number[];
   private readonly hardware: HardwareStamps | undefined;
   private readonly nic = new Uint32Array(2);
 
@@ -80,6 +81,7 @@ export class PacketSource extends BasicSource {
       'packets that GRO put together come as one: `ethtool -K IFACE gro off` shows them one by one',
     ];
     this.cpus = possibleCpuCount();
+    this.ifindexes = request.interfaces.map(({ ifindex }) => ifindex);
     try {
       for (const { name, ifindex } of request.interfaces)
         this.sockets.push(new PacketSockets(name, ifindex, this.cpus, request.ringBytes, both));
@@ -143,6 +145,12 @@ export class PacketSource extends BasicSource {
     }
     return true;
   };
+
+  /** Interrupts are nothing to it; a socket stays with its interface, also while that is down. */
+  override follow(target: Listened): void {
+    const { ifindex } = target;
+    if (ifindex !== undefined && !this.ifindexes.includes(ifindex)) super.follow(target);
+  }
 
   protected detach(): void {
     for (const one of this.sockets) one.stop();

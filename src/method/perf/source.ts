@@ -5,7 +5,7 @@
  * The ledger rests on the kernel's own count of each event: local64_add in perf_swevent_event() comes behind the filter
  * and before anything can be lost, so hits - samples is what is missing, for whatever reason. LOST records say where.
  */
-import type { StageWay } from '../../record/source.js';
+import type { Listened, StageWay } from '../../record/source.js';
 import { onlineCpus } from '../../sys/cpus.js';
 import { mayBeOtherNamespaces } from '../../sys/netns.js';
 import { CpuEvents, type PerfEvent } from '../../sys/perf/events.js';
@@ -48,6 +48,7 @@ export class PerfSource extends BasicSource implements PerfVisitor {
   private readonly fields: readonly EventFields[];
   private readonly assembler: Assembler;
   private readonly cpus: readonly number[] | undefined;
+  private readonly irqs: ReadonlySet<number>;
   private readonly ringBytes: number;
   private readonly listeners = new Map<number, Listener>();
   private readonly names = new Map<number, string | undefined>();
@@ -64,6 +65,7 @@ export class PerfSource extends BasicSource implements PerfVisitor {
     this.feeds = tracepoints.map(({ name }) => EVENTS[name] as Feed);
     this.fields = tracepoints.map(({ format }) => new EventFields(format));
     this.cpus = request.cpus;
+    this.irqs = new Set(request.irqs.map(({ irq }) => irq));
     this.ringBytes = request.ringBytes;
     this.notes = notesFor(request);
     this.assembler = new Assembler(this, {
@@ -137,6 +139,12 @@ export class PerfSource extends BasicSource implements PerfVisitor {
   private taskName(pid: number): string | undefined {
     if (!this.names.has(pid)) this.names.set(pid, taskName(pid));
     return this.names.get(pid);
+  }
+
+  /** Its filters are fixed: lines that it has listened to from the beginning it can follow, no others. */
+  override follow(target: Listened): void {
+    if (!target.irqs.every(({ irq }) => this.irqs.has(irq))) super.follow(target);
+    this.assembler.follow(target);
   }
 
   /** A CPU that goes offline takes its events with it (perf_event_exit_cpu); one that comes gets new ones. */
