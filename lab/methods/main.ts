@@ -15,7 +15,7 @@ import { buildPrintk, compareUnderLoad, loadPrintk } from './run.js';
 import { type KernelReport, METHOD_KERNELS, methodsText, withMethods } from './table.js';
 
 const PAGE = join(packageRoot, 'docs/methods.md');
-const WORDS = ['--count', '2000', '--duration', '15s', '--rounds', '5', '--slice', '500ms'];
+const WORDS = ['--count', '2000', '--duration', '15s', '--rounds', '3', '--slice', '500ms'];
 
 async function compareOn(kernel: string): Promise<CompareReport> {
   const module = await buildPrintk(kernel);

@@ -22,7 +22,7 @@ const whole = ({ together }: Compared): boolean => together.missing === 0;
 function companyText({ company, method }: MethodReport): string | undefined {
   if (company === undefined || company.interrupts === 0) return undefined;
   const missing = company.interrupts - company.seen;
-  if (missing === 0) return undefined;
+  if (missing <= 0) return undefined;
   const counted = lostCount(company.lost);
   const part = ((100 * missing) / company.interrupts).toPrecision(2);
   const told =

@@ -46,10 +46,13 @@ export async function keepCompany(
     const counted = countInterrupts(irqs) - before;
     const to = monotonic() - zero;
     endAll(listeners);
-    const seen = listeners.map(
-      ({ sightings }) => sightings.filter(({ time }) => time >= from && time <= to).length,
+    const within = listeners.map(({ sightings }) =>
+      sightings.filter(({ time }) => time >= from && time <= to),
     );
-    const interrupts = Math.max(counted, ...seen);
+    const seen = within.map(({ length }) => length);
+    // Who does not tell the line may have seen others' too.
+    const told = within.map((all) => all.filter(({ irq }) => irq >= 0).length);
+    const interrupts = Math.max(counted, ...told);
     return new Map(
       listeners.map((listener, index) => [
         listener.method,
