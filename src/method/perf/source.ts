@@ -56,6 +56,8 @@ export class PerfSource extends BasicSource implements PerfVisitor {
   private nextLook = LOOK_NS;
   private namesUntil = 0;
   private running = true;
+  /** Samples that were read when the events were taken off: the next drain tells of them. */
+  private unread = 0;
 
   constructor(request: MethodRequest, tracepoints: readonly PerfTracepoint[], ways: readonly StageWay[]) {
     super('perf');
@@ -94,7 +96,8 @@ export class PerfSource extends BasicSource implements PerfVisitor {
   override drain(): number {
     const now = this.now();
     const upTo = this.running ? now - SETTLE_NS : Number.POSITIVE_INFINITY;
-    let events = 0;
+    let events = this.unread;
+    this.unread = 0;
     for (const listener of this.listeners.values()) events += this.readFrom(listener, upTo);
     if (this.running && now >= this.nextLook) this.look(now);
     this.drainedTo = this.running ? upTo : now;
@@ -179,7 +182,8 @@ export class PerfSource extends BasicSource implements PerfVisitor {
 
   protected detach(): void {
     for (const { events } of this.listeners.values()) events.disable();
-    for (const listener of this.listeners.values()) this.readFrom(listener, Number.POSITIVE_INFINITY);
+    for (const listener of this.listeners.values())
+      this.unread += this.readFrom(listener, Number.POSITIVE_INFINITY);
     for (const listener of this.listeners.values()) this.settle(listener);
     this.running = false;
   }
