@@ -1,6 +1,6 @@
 /**
  * `node dist/lab/methods/main.js [--kernel NAME]…`: runs `rxstamp compare` in guests and writes what it found into
- * docs/methods.md; with only some of the kernels, to standard output.
+ * docs/methods.md; with only some of the kernels, what the page says of the others stays.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { takeTurn } from '../lock.js';
 import { toStderr } from '../progress.js';
 import { withGuest } from '../with-guest.js';
 import { buildPrintk, compareUnderLoad, loadPrintk } from './run.js';
-import { type KernelReport, METHOD_KERNELS, methodsText, withMethods } from './table.js';
+import { type KernelReport, METHOD_KERNELS, kernelParts, methodsText, withMethods } from './table.js';
 
 const PAGE = join(packageRoot, 'docs/methods.md');
 const WORDS = ['--count', '2000', '--duration', '15s', '--rounds', '3', '--slice', '500ms'];
@@ -35,12 +35,8 @@ async function main(): Promise<void> {
   const kernels = values.kernel.length === 0 ? METHOD_KERNELS : values.kernel;
   const reports: KernelReport[] = [];
   for (const kernel of kernels) reports.push({ kernel, report: await compareOn(kernel) });
-  const text = methodsText(reports, version());
-  if (values.kernel.length > 0) {
-    process.stdout.write(`${text}\n`);
-    return;
-  }
-  writeFileSync(PAGE, withMethods(readFileSync(PAGE, 'utf8'), text));
+  const page = readFileSync(PAGE, 'utf8');
+  writeFileSync(PAGE, withMethods(page, methodsText(reports, version(), kernelParts(page))));
   toStderr(`written: ${PAGE}`);
 }
 

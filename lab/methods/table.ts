@@ -122,14 +122,29 @@ function factsText({ methods }: CompareReport): string {
   );
 }
 
-/** The generated part, markers not included. */
-export function methodsText(reports: readonly KernelReport[], version: string): string {
+/** The parts of a page about one kernel each, by its name in the lab. */
+export function kernelParts(page: string): Map<string, string> {
+  const parts = page.matchAll(/^### (\S+): [^]*?(?=^##)/gm);
+  return new Map([...parts].map(([text, kernel]) => [kernel as string, text.trim()]));
+}
+
+/**
+ * The generated part, markers not included.
+ * @param before what the page says of kernels that were compared earlier
+ */
+export function methodsText(
+  reports: readonly KernelReport[],
+  version: string,
+  before: ReadonlyMap<string, string> = new Map(),
+): string {
   const last = reports.at(-1);
   if (last === undefined) throw new RangeError('no kernel was compared');
+  const parts = new Map([...before, ...reports.map((one) => [one.kernel, kernelText(one)] as const)]);
+  const kernels = [...METHOD_KERNELS, ...[...parts.keys()].filter((name) => !METHOD_KERNELS.includes(name))];
   return [
-    `rxstamp ${version}, in the lab: igb with two queues, two emulated CPUs. Times are those of an emulated CPU: good for order and proportion.`,
+    `rxstamp ${version}, in the lab: igb with two queues, two emulated CPUs. Times are those of an emulated CPU, good for order and proportion; a CPU time per interrupt also has what the emulator takes to translate code that a method has patched.`,
     '## Measured, kernel by kernel',
-    ...reports.map(kernelText),
+    ...kernels.map((kernel) => parts.get(kernel)).filter((text) => text !== undefined),
     '## The methods',
     factsText(last.report),
   ].join('\n\n');

@@ -4,14 +4,38 @@ import type { Company } from '../../compare/report.js';
 import type { Method, MethodRequest } from '../../method/method.js';
 import { hangSlowProgram } from '../../sys/company.js';
 import { clockNow } from '../../sys/libc.js';
+import { type Sighting, matchInterrupts } from '../../compare/match.js';
 import { countInterrupts } from './cost.js';
-import { drainUntil, endAll, listenFromNow, lostOf, monotonic, startAll, stopped } from './listen.js';
+import {
+  type Listener,
+  drainUntil,
+  endAll,
+  listenFromNow,
+  lostOf,
+  monotonic,
+  startAll,
+  stopped,
+} from './listen.js';
 
 /** A node process may take so long to start on a slow machine, and no longer. */
 const START_MS = 20_000;
 
 /** What each method saw, or why there was no company. */
 export type CompanyResult = ReadonlyMap<Method, Company> | string;
+
+/** What the method that saw the most saw from one moment to another; best one that stamps the handler's end. */
+function referenceOf(listeners: readonly Listener[], from: number, to: number): readonly Sighting[] {
+  const within = listeners
+    .map(({ sightings }) => sightings.filter(({ irq, time }) => irq >= 0 && time >= from && time <= to))
+    .sort((a, b) => b.length - a.length);
+  const most = within[0]?.length ?? 0;
+  const ended = (all: readonly Sighting[]): boolean => all.every(({ end }) => !Number.isNaN(end));
+  return within.find((all) => all.length === most && ended(all)) ?? within[0] ?? [];
+}
+
+/** How many interrupts of the reference a method saw. */
+const matchedWith = (reference: readonly Sighting[], seen: readonly Sighting[]): number =>
+  matchInterrupts(reference, seen).times.reduce((sum, time) => sum + Number(!Number.isNaN(time)), 0);
 
 /**
  * Runs the methods beside a slow program for a while.
@@ -46,13 +70,10 @@ export async function keepCompany(
     const counted = countInterrupts(irqs) - before;
     const to = monotonic() - zero;
     endAll(listeners);
-    const within = listeners.map(({ sightings }) =>
-      sightings.filter(({ time }) => time >= from && time <= to),
-    );
-    const seen = within.map(({ length }) => length);
-    // Who does not tell the line may have seen others' too.
-    const told = within.map((all) => all.filter(({ irq }) => irq >= 0).length);
-    const interrupts = Math.max(counted, ...told);
+    const reference = referenceOf(listeners, from, to);
+    // All that came before was left out, and what came behind the end belongs to no interrupt of the reference.
+    const seen = listeners.map(({ sightings }) => matchedWith(reference, sightings));
+    const interrupts = Math.max(counted, reference.length);
     return new Map(
       listeners.map((listener, index) => [
         listener.method,

@@ -8,8 +8,8 @@ import { type IdleTime, idleTime } from '../../sys/idle-time.js';
 import { readInterrupts } from '../../sys/interrupts.js';
 import { Listener, drainUntil, endAll, monotonic, stopped } from './listen.js';
 
-/** Time for what starting a method has set in motion to be over. */
-const SETTLE_NS = 100_000_000;
+/** Time for what starting a method has set in motion to be over; an emulated CPU translates patched code anew. */
+const SETTLE_NS = 300_000_000;
 
 /** Interrupts of these lines so far, all CPUs. */
 export function countInterrupts(irqs: readonly number[]): number {

@@ -32,11 +32,13 @@ export const ebpfKprobe: Method = {
     'hits that the kernel skips while another kprobe or tracepoint program runs on the CPU are counted where it counts ' +
     'them (bpf_link_info missed and recursion_misses, 6.7 and newer); before, they are silent, and a note says so',
   possible(request: MethodRequest): FeatureAnswer {
+    const none = 'the interface has no interrupts, and nothing else is on kprobes';
+    if (request.irqs.length === 0 && request.mayHaveIrqs !== true) return no(none);
     try {
       const chosen = planFor(request, KPROBES);
       if (chosen.programs.some(onKprobe)) return YES;
       const reasons = chosen.ways.flatMap((way) => way.reasons);
-      return no(reasons[0] ?? 'the interface has no interrupts, and nothing else is on kprobes');
+      return no(reasons[0] ?? none);
     } catch (error) {
       if (error instanceof RxError) return no(error.message);
       throw error;
