@@ -25,7 +25,7 @@ export const kprobe: Method = {
     kernel: 'CONFIG_KPROBE_EVENTS, CONFIG_DEBUG_INFO_BTF; tracefs mounted; not locked down',
     since: '4.20',
   },
-  loss: 'counted: nmissed of kprobe_profile (hits inside of another probe’s work on that CPU), and what the buffer overwrote, per CPU',
+  loss: 'counted: what the buffer overwrote, per CPU, and nmissed of kprobe_profile (hits inside of another probe’s work on that CPU), which is of all interrupts there: the kernel skips them before the filter can tell whose they are',
   possible: (request) => probesPossible('kprobe', kprobeFetches, request),
   start: (request) => startProbes('kprobe', kprobeFetches, request),
 };
