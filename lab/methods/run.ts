@@ -8,12 +8,15 @@ import { buildModule } from '../module-build.js';
 
 /** One frame in this time: slow enough that each has its own interrupt. */
 const GAP_US = 2000;
-const MOST = 50_000;
+/** Frames handed over in one call. */
+const ROUND = 5000;
+/** Rounds at most: a quarter of an hour. */
+const ROUNDS = 90;
 /** The project's module at interrupt entry: what stands for a patched kernel. */
 const MODULE = { sources: 'examples/printk-module', name: 'irq_printk' } as const;
 
 const frames = (): Buffer[] =>
-  Array.from({ length: MOST }, (_, index) =>
+  Array.from({ length: ROUND }, (_, index) =>
     udpFrame({
       sourcePort: spreadPort(index % SPREAD_FLOWS),
       port: SINK_PORT,
@@ -41,6 +44,12 @@ export async function loadPrintk(guest: Guest, module: string): Promise<void> {
   await guest.shell(`/run/rxlab/busybox insmod ${module} irq=${irqs.join(',')} detail=1`);
 }
 
+async function sendUntil(guest: Guest, signal: AbortSignal): Promise<void> {
+  const round = frames();
+  for (let i = 0; i < ROUNDS && !signal.aborted; i++)
+    await guest.injector.send(round, { gapUs: GAP_US, signal });
+}
+
 /**
  * Runs `rxstamp compare … --json` in a guest, with frames coming in until it ends.
  * @throws RXS_LAB when it fails
@@ -49,7 +58,7 @@ export async function compareUnderLoad(guest: Guest, words: readonly string[]): 
   const over = new AbortController();
   const argv = ['node', 'dist/src/cli/main.js', 'compare', GUEST_IFACE, '--json', ...words];
   const running = guest.start(argv, { onStderr: (text) => process.stderr.write(text) });
-  const sending = guest.injector.send(frames(), { gapUs: GAP_US, signal: over.signal });
+  const sending = sendUntil(guest, over.signal);
   const { code, stdout, stderr } = await running.wait();
   over.abort();
   await sending;

@@ -73,8 +73,13 @@ describe('the verdict', () => {
     expect(bestMethod(all)).toBe('ebpf');
     expect(bestMethod([kprobe, missing])).toBeUndefined();
     expect(verdictOf(found(all))[0]).toBe(
-      'Use ebpf: it saw each of 500 interrupts, and only ebpf-kprobe, perf stamp earlier, and miss interrupts (entry: hook of ebpf).',
+      'Use ebpf: it saw each of 500 interrupts, and only ebpf-kprobe, perf stamp earlier, and miss interrupts, here or beside other tools (entry: hook of ebpf).',
     );
+  });
+
+  it('takes no kprobe on trust where it was not tried in company', () => {
+    const all = [method('ebpf', { together: seen(10) }), method('ebpf-kprobe', { together: seen(0) })];
+    expect(bestMethod(all)).toBe('ebpf');
   });
 
   it('says what was lost in company, and whether anything counted it', () => {

@@ -47,10 +47,22 @@ function companySentence(methods: readonly MethodReport[], noCompany: string | u
   return [`Beside another tool's slow kprobe program on the same CPU: ${parts.join('; ')}.`];
 }
 
+/**
+ * The kernel skips their kprobes while another kprobe, or a program on one, runs on the CPU (kprobe_running in
+ * kernel/kprobes.c, bpf_prog_active in kernel/trace/bpf_trace.c): without a run in company nothing speaks for them.
+ */
+const SKIPPED_BESIDE_OTHERS: readonly MethodName[] = ['ebpf-kprobe', 'kprobe', 'printk'];
+
+/** Whether nothing says that it loses interrupts beside other tools. */
+const soundInCompany = (one: MethodReport): boolean =>
+  one.company === undefined || one.company.interrupts === 0
+    ? !SKIPPED_BESIDE_OTHERS.includes(one.method)
+    : companyText(one) === undefined;
+
 /** The method to use: it sees every interrupt, loses none beside others, and of those is the earliest. */
 export function bestMethod(methods: readonly MethodReport[]): MethodName | undefined {
   const sound = compared(methods).filter(
-    (one) => whole(one) && lostCount(one.together.lost) === 0 && companyText(one) === undefined,
+    (one) => whole(one) && lostCount(one.together.lost) === 0 && soundInCompany(one),
   );
   return sound.sort((a, b) => a.together.later.median - b.together.later.median)[0]?.method;
 }
@@ -64,7 +76,7 @@ function bestSentence(methods: readonly MethodReport[], best: MethodName): strin
   const place =
     earlier.length === 0
       ? 'it stamps the earliest'
-      : `only ${earlier.map(({ method }) => method).join(', ')} stamp${earlier.length === 1 ? 's' : ''} earlier, and ${earlier.length === 1 ? 'misses' : 'miss'} interrupts`;
+      : `only ${earlier.map(({ method }) => method).join(', ')} stamp${earlier.length === 1 ? 's' : ''} earlier, and ${earlier.length === 1 ? 'misses' : 'miss'} interrupts, here or beside other tools`;
   return `Use ${best}: it saw each of ${one.together.matched} interrupts, and ${place} (${one.stage}: ${one.hook}).`;
 }
 
