@@ -147,8 +147,31 @@ describe.each(KERNELS)('printk and imported files on %s', (kernel) => {
       `mkdir ${INSTANCE}; cd ${INSTANCE}; echo mono > trace_clock; for e in ${EVENTS.join(' ').replaceAll(':', '/')}; do echo 1 > events/$e/enable; done`,
     );
     const events = EVENTS.flatMap((event) => ['-e', event]);
-    const cmd = guest.start(['trace-cmd', 'record', '-q', '-C', 'mono', '-o', '/tmp/t.dat', ...events]);
-    const perf = guest.start(['perf', 'record', '-q', '-a', '-k', 'mono', '-o', '/tmp/p.data', ...events]);
+    // Both record until their command ends: a signal to the group may catch trace-cmd's own children in the middle.
+    const wait = ['sh', '-c', 'until [ -e /tmp/over ]; do sleep 0.5; done'];
+    const cmd = guest.start([
+      'trace-cmd',
+      'record',
+      '-q',
+      '-C',
+      'mono',
+      '-o',
+      '/tmp/t.dat',
+      ...events,
+      ...wait,
+    ]);
+    const perf = guest.start([
+      'perf',
+      'record',
+      '-q',
+      '-a',
+      '-k',
+      'mono',
+      '-o',
+      '/tmp/p.data',
+      ...events,
+      ...wait,
+    ]);
     const runs = [
       await start('--interrupts'),
       await start('--interrupts', '--method', 'printk'),
@@ -160,9 +183,10 @@ describe.each(KERNELS)('printk and imported files on %s', (kernel) => {
     const [ebpf, printk] = [await finish(runs[0]), await finish(runs[1])];
     traced = { ebpf, printk };
     packets = await finish(runs[2]);
+    await guest.shell('touch /tmp/over');
     for (const recorder of [cmd, perf]) {
-      recorder.kill('SIGINT');
-      await recorder.wait();
+      const { code, stderr } = await recorder.wait();
+      expect(code, stderr).toBe(0);
     }
     await guest.shell(
       [
