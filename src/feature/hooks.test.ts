@@ -110,6 +110,11 @@ describe('the ladder', () => {
     );
   });
 
+  it('says of nothing that it is impossible where it may not try, the preempt count among it', () => {
+    const report = hookReport(withPreemptCount(hookProbe(door({ capabilities: new Set() })), false));
+    expect(report.flatMap(({ ways }) => ways.map(({ answer }) => answer.possible))).not.toContain('no');
+  });
+
   it('needs only one of the tracepoints on packets', () => {
     const probe = hookProbe(door({ hasTracepoint: (name) => name !== 'napi_gro_frags_entry' }));
     expect(hookReport(probe).find(({ stage }) => stage === 'driver')?.best).toBeDefined();

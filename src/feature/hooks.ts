@@ -27,7 +27,8 @@ export type HookProbe = (hook: Hook) => FeatureAnswer;
 export function withPreemptCount(probe: HookProbe, canRead: boolean): HookProbe {
   return (hook) => {
     const answer = probe(hook);
-    if (answer.possible === 'no' || canRead || hook.needsPreemptCount !== true) return answer;
+    // Who may not try a program could not try to read the count either.
+    if (answer.possible !== 'yes' || canRead || hook.needsPreemptCount !== true) return answer;
     return no('programs cannot read the preempt count of this kernel');
   };
 }

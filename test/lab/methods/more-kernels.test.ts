@@ -8,7 +8,7 @@ const INTEL = { nic: 'igb,queues=2', second: 'e1000e', handlers: ['igb_msix_ring
 const VIRTUAL = { nic: 'virtio', second: 'vmxnet3', handlers: ['vring_interrupt', 'vmxnet3_msix_rx'] };
 const BOOTS = [
   { kernel: '6.12', ...VIRTUAL },
-  ...['5.10', '6.1', '7.3'].flatMap((kernel) => [
+  ...['5.10', '6.1', '7'].flatMap((kernel) => [
     { kernel, ...INTEL },
     { kernel, ...VIRTUAL },
   ]),
