@@ -8,11 +8,11 @@
  * with SO_TIMESTAMPING, and the kernel's stamp is the one of netif_receive_skb, which that asks for.
  */
 import { RxError } from '../../base/errors.js';
-import { type FeatureAnswer, YES, no } from '../../feature/engine.js';
 import { interfaceFacts, linkTypeOf } from '../../sys/interfaces.js';
 import { compileFilter } from '../../sys/libpcap.js';
 import { packetSocketRefused } from '../../sys/packet-socket/socket.js';
 import type { Listening, Method, MethodRequest } from '../method.js';
+import { tried } from '../possible.js';
 import { incomingFilter } from './filter.js';
 import { PacketSource } from './source.js';
 
@@ -54,10 +54,7 @@ export const afPacket: Method = {
   },
   needs: { privileges: 'CAP_NET_RAW', kernel: 'CONFIG_PACKET', since: '4.11' },
   loss: 'counted by the kernel per socket (PACKET_STATISTICS): packets that found no room in the ring',
-  possible(request: MethodRequest): FeatureAnswer {
-    const why = obstacle(request);
-    return why === undefined ? YES : no(why);
-  },
+  possible: (request) => tried(() => obstacle(request)),
   start(request) {
     const filters = request.interfaces.map((one) => filterFor(one, request.filter?.expression));
     return Promise.resolve(new PacketSource(request, filters));

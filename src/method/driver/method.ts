@@ -3,9 +3,8 @@
  * (igb_msix_ring, vring_interrupt, vmxnet3_msix_rx …), which is found from the interrupt's action. Its first argument is
  * the interrupt's number, so nothing has to be guessed from a vector. By fentry where BTF has the function, else by kprobe.
  */
-import { YES, type FeatureAnswer, no } from '../../feature/engine.js';
-import { RxError } from '../../base/errors.js';
-import type { Method, MethodRequest } from '../method.js';
+import type { Method } from '../method.js';
+import { tried } from '../possible.js';
 import { DriverSource, chooseHooks, findHandlers } from './source.js';
 
 /** A hook where a patch of the driver would be. */
@@ -24,14 +23,6 @@ export const driver: Method = {
     since: '5.11; 5.10 by kprobe',
   },
   loss: 'ring full, recursion and hits that the kernel skipped are counted; by kprobe (5.10) skipped hits are silent',
-  possible(request: MethodRequest): FeatureAnswer {
-    try {
-      chooseHooks(findHandlers(request.irqs));
-      return YES;
-    } catch (error) {
-      if (error instanceof RxError) return no(error.message);
-      throw error;
-    }
-  },
+  possible: ({ irqs }) => tried(() => void chooseHooks(findHandlers(irqs))),
   start: (request) => Promise.resolve(DriverSource.start(request)),
 };

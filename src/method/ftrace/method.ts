@@ -8,7 +8,8 @@ import { TraceInstance } from '../../sys/trace-instance.js';
 import { Tracefs } from '../../sys/tracefs.js';
 import { type WantedEvent, eventWays, wantedEvents } from '../events/wanted.js';
 import type { Method, MethodRequest } from '../method.js';
-import { newInstance, openTracefs, tried } from '../tracefs/door.js';
+import { tried } from '../possible.js';
+import { newInstance, openTracefs } from '../tracefs/door.js';
 import { FtraceSource } from './source.js';
 
 /** The events that this kernel has, of those that are wanted. */

@@ -7,7 +7,8 @@ import { type FeatureAnswer, no } from '../../feature/engine.js';
 import { TraceInstance } from '../../sys/trace-instance.js';
 import { Tracefs } from '../../sys/tracefs.js';
 import type { Method, MethodRequest } from '../method.js';
-import { newInstance, openTracefs, tried } from '../tracefs/door.js';
+import { tried } from '../possible.js';
+import { newInstance, openTracefs } from '../tracefs/door.js';
 import { handledLines } from './handlers.js';
 import { FunctionSource, checkHandlers } from './source.js';
 

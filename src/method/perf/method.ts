@@ -6,8 +6,6 @@
  * Which hits are lost without a trace in the ring: those in a context (task, softirq, hard interrupt, NMI) that is in the
  * middle of a sample already (perf_swevent_get_recursion_context), before the count too; nothing counts those.
  */
-import { RxError } from '../../base/errors.js';
-import { type FeatureAnswer, YES, no } from '../../feature/engine.js';
 import { onlineCpus } from '../../sys/cpus.js';
 import { interfaceFacts } from '../../sys/interfaces.js';
 import { perfRefuses } from '../../sys/perf/events.js';
@@ -15,6 +13,7 @@ import { parseEventFormat } from '../../sys/tracefs-format.js';
 import { Tracefs } from '../../sys/tracefs.js';
 import { eventWays, wantedEvents } from '../events/wanted.js';
 import type { Method, MethodRequest } from '../method.js';
+import { tried } from '../possible.js';
 import { PerfSource, type PerfTracepoint } from './source.js';
 
 function tracepoints(request: MethodRequest): PerfTracepoint[] {
@@ -57,15 +56,7 @@ export const perf: Method = {
     since: '4.1',
   },
   loss: 'the kernel’s count of hits less the samples that came, per CPU; not counted: hits inside of perf’s own work in the same context, and on a CPU that comes online, for the first 20 ms',
-  possible(request: MethodRequest): FeatureAnswer {
-    try {
-      const why = obstacle(request);
-      return why === undefined ? YES : no(why);
-    } catch (error) {
-      if (error instanceof RxError) return no(error.message);
-      throw error;
-    }
-  },
+  possible: (request) => tried(() => obstacle(request)),
   start(request) {
     const events = tracepoints(request);
     return Promise.resolve(new PerfSource(request, events, eventWays(request, events, 'tracepoint')));

@@ -3,12 +3,11 @@
  * entry of the interrupts that it was loaded for; here they are read from the log. Loading it is the user's step: it is code
  * in the kernel.
  */
-import { RxError } from '../../base/errors.js';
-import { type FeatureAnswer, YES, no } from '../../feature/engine.js';
 import { KernelLog } from '../../sys/kernel-log.js';
 import { localClockOffset } from '../../sys/local-clock.js';
 import { printkModule } from '../../sys/printk-module.js';
 import type { Method, MethodRequest } from '../method.js';
+import { tried } from '../possible.js';
 import { PrintkSource } from './source.js';
 
 /** Why it does not work here; undefined: it does. */
@@ -39,14 +38,6 @@ export const printk: Method = {
     since: '5.10',
   },
   loss: 'gaps in the numbers of the log’s records, and the module’s own counts of lines beyond its limit and of probes that the kernel left out',
-  possible(request: MethodRequest): FeatureAnswer {
-    try {
-      const why = obstacle(request);
-      return why === undefined ? YES : no(why);
-    } catch (error) {
-      if (error instanceof RxError) return no(error.message);
-      throw error;
-    }
-  },
+  possible: (request) => tried(() => obstacle(request)),
   start: (request) => Promise.resolve(new PrintkSource(request)),
 };

@@ -1,6 +1,4 @@
 /** What every method on tracefs does before it listens. */
-import { type FeatureAnswer, YES, no } from '../../feature/engine.js';
-import { RxError } from '../../base/errors.js';
 import { removeLeftovers } from '../../sys/trace-leftovers.js';
 import { TraceInstance } from '../../sys/trace-instance.js';
 import { Tracefs } from '../../sys/tracefs.js';
@@ -28,15 +26,4 @@ export function openTracefs(): Opened {
 export function newInstance(tracefs: Tracefs, request: MethodRequest, share = 1): TraceInstance {
   const bytesPerCpu = Math.max(65_536, request.ringBytes / share);
   return TraceInstance.create(tracefs, { bytesPerCpu, cpus: request.cpus });
-}
-
-/** Tries something that leaves nothing behind; a refusal is the answer. */
-export function tried(attempt: () => void): FeatureAnswer {
-  try {
-    attempt();
-    return YES;
-  } catch (error) {
-    if (error instanceof RxError) return no(error.message);
-    throw error;
-  }
 }

@@ -5,7 +5,8 @@ import type { TraceSource } from '../../record/source.js';
 import type { ProbeKind } from '../../sys/trace-probes.js';
 import { Tracefs } from '../../sys/tracefs.js';
 import type { MethodRequest } from '../method.js';
-import { newInstance, openTracefs, tried } from './door.js';
+import { tried } from '../possible.js';
+import { newInstance, openTracefs } from './door.js';
 import { type Fetches, setUpProbes, tryProbes } from './probe-setup.js';
 import { ProbeSource } from './probe-source.js';
 

@@ -3,7 +3,7 @@ import { RxError } from '../../base/errors.js';
 import { openLooker } from '../../nic/irq-report.js';
 import { debugIrq } from '../../sys/irq-debugfs.js';
 import { findSymbols } from '../../sys/kallsyms.js';
-import { openKernelBtf } from '../../sys/libbpf.js';
+import { openKernelBtf } from '../../sys/kernel-btf.js';
 import { PROBE_KINDS, ProbeGroup, type ProbeKind } from '../../sys/trace-probes.js';
 import type { Tracefs } from '../../sys/tracefs.js';
 import type { MethodRequest } from '../method.js';
