@@ -87,6 +87,20 @@ export class PacketColumns extends Columns {
     this.clear();
   }
 
+  /** Clears what stages behind the driver's have left in a row that is used again. */
+  resetLater(row: number): void {
+    for (let i = 1; i < this.times.length; i++) this.times[i]![row] = Number.NaN;
+    this.stackCpu[row] = 0;
+    this.fate[row] = FATE.open;
+    this.dropReason[row] = 0;
+    this.mergedInto[row] = -1;
+    this.wokenTid[row] = 0;
+    this.readerPid[row] = 0;
+    this.readerTid[row] = 0;
+    this.readBytes[row] = 0;
+    this.ended[row] = Number.POSITIVE_INFINITY;
+  }
+
   protected blank(name: string): number {
     return PACKET_BLANKS[name] ?? 0;
   }

@@ -1,7 +1,6 @@
 /** Lanes made by hand, for tests of what reads them. */
 import {
   CONTEXT,
-  FATE,
   FIRST_PACKET_STAGE,
   HEADER_WORDS,
   type Lane,
@@ -67,20 +66,12 @@ export function addPacket(lane: Lane, packet: PacketRow): number {
   const row = lane.addPacket();
   const { packets } = lane;
   packets.times[0]![row] = packet.driver;
-  for (const later of packets.times.slice(1)) later[row] = Number.NaN;
+  packets.resetLater(row);
   packets.times[stageIndex('stack') - FIRST_PACKET_STAGE]![row] = packet.stack ?? Number.NaN;
   packets.hardware[row] = packet.hardware ?? Number.NaN;
   packets.hardwareError[row] = packet.hardwareError ?? (packet.hardware === undefined ? Number.NaN : 0);
   for (const [name, time] of Object.entries(packet.times ?? {}))
     packets.times[stageIndex(name as StageName) - FIRST_PACKET_STAGE]![row] = time;
-  packets.fate[row] = FATE.open;
-  packets.dropReason[row] = 0;
-  packets.mergedInto[row] = -1;
-  packets.wokenTid[row] = 0;
-  packets.readerPid[row] = 0;
-  packets.readerTid[row] = 0;
-  packets.readBytes[row] = 0;
-  packets.ended[row] = Number.POSITIVE_INFINITY;
   packets.hash[row] = 0;
   packets.poll[row] = packet.none ? PacketColumns.NONE : PacketColumns.OPEN;
   packets.indexInPoll[row] = packet.index ?? 0;

@@ -3,7 +3,6 @@
  * per record. Times are subtracted in 32-bit halves, so they are exact at any uptime.
  */
 import {
-  FATE,
   HARDWARE_STAGE,
   HEADER_WORDS,
   type Lane,
@@ -63,20 +62,6 @@ const LATER_OF: Readonly<Record<number, readonly [LaterRecord['what'], number]>>
   [LATER_KIND.LATER_RELEASED]: [LATER.released, stageIndex('read')],
 };
 
-/** Clears what stages behind the driver's have left in a row that is used again. */
-function resetLater(columns: PacketColumns, row: number): void {
-  for (let i = 1; i < columns.times.length; i++) columns.times[i]![row] = Number.NaN;
-  columns.stackCpu[row] = 0;
-  columns.fate[row] = FATE.open;
-  columns.dropReason[row] = 0;
-  columns.mergedInto[row] = -1;
-  columns.wokenTid[row] = 0;
-  columns.readerPid[row] = 0;
-  columns.readerTid[row] = 0;
-  columns.readBytes[row] = 0;
-  columns.ended[row] = Number.POSITIVE_INFINITY;
-}
-
 /** Decodes records relative to one base. */
 export class Decoder {
   /** Called for a packet with the NIC's own stamp, which lies at word `at`. */
@@ -126,7 +111,7 @@ export class Decoder {
     const flags = ((words[word] as number) >>> 8) & 0xff;
     columns.times[0]![row] = this.time(words, word, PACKET.driver);
     // Else nobody writes there, and the columns are blank as they were made.
-    if (this.tracked) resetLater(columns, row);
+    if (this.tracked) columns.resetLater(row);
     if (this.hardware) {
       columns.hardware[row] = Number.NaN;
       columns.hardwareError[row] = Number.NaN;

@@ -1,9 +1,10 @@
 /** Empty rows: what is not said about a packet or a poll is not stamped, not known, zero. */
-import { CONTEXT, FATE, type PacketColumns, type PollColumns } from '../../record/lane.js';
+import { CONTEXT, type PacketColumns, type PollColumns } from '../../record/lane.js';
 
 /** Clears a packet's row for a method that knows little of it. @param poll one of PacketColumns' markers */
 export function clearPacket(columns: PacketColumns, row: number, poll: number): void {
-  for (const times of columns.times) times[row] = Number.NaN;
+  columns.resetLater(row);
+  columns.times[0]![row] = Number.NaN;
   columns.poll[row] = poll;
   columns.indexInPoll[row] = 0;
   columns.skb[row] = 0;
@@ -16,15 +17,6 @@ export function clearPacket(columns: PacketColumns, row: number, poll: number): 
   columns.flags[row] = 0;
   columns.hardware[row] = Number.NaN;
   columns.hardwareError[row] = Number.NaN;
-  columns.stackCpu[row] = 0;
-  columns.fate[row] = FATE.open;
-  columns.dropReason[row] = 0;
-  columns.mergedInto[row] = -1;
-  columns.wokenTid[row] = 0;
-  columns.readerPid[row] = 0;
-  columns.readerTid[row] = 0;
-  columns.readBytes[row] = 0;
-  columns.ended[row] = Number.POSITIVE_INFINITY;
 }
 
 /** Clears a poll's row. */
