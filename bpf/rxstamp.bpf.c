@@ -16,6 +16,8 @@
 #include "lib/context.h"
 #include "lib/track.h"
 #include "irq.bpf.h"
+#include "thread.bpf.h"
+#include "schedule.bpf.h"
 #include "poll.bpf.h"
 #include "filter.bpf.h"
 #include "packet.bpf.h"

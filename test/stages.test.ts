@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { STAGES, STAGE_NAMES, isStage, stageIndex } from '../src/stages.js';
 
-const bpf = ['irq', 'poll', 'packet', 'stack', 'socket', 'end']
+const bpf = ['irq', 'thread', 'schedule', 'poll', 'packet', 'stack', 'socket', 'end']
   .map((part) => readFileSync(new URL(`../bpf/${part}.bpf.h`, import.meta.url), 'utf8'))
   .join('\n');
 const hooks = STAGES.flatMap((stage) => stage.ways.flatMap((way) => [...way.hooks, ...(way.helpers ?? [])]));

@@ -1,5 +1,5 @@
 /**
- * What the BPF programs see of a machine: bpf/irq.bpf.h, bpf/packet.bpf.h and bpf/poll.bpf.h once more, function by
+ * What the BPF programs see of a machine: bpf/irq.bpf.h, bpf/schedule.bpf.h, bpf/packet.bpf.h and bpf/poll.bpf.h once more, function by
  * function and under the same names, with the decoder's reading of their records (src/method/ebpf/decode.ts) at the end.
  * A change there belongs here too: the model proves what is written here. Times are nanoseconds, 0: not stamped.
  */
