@@ -18,7 +18,6 @@ const METHODS: readonly Column[] = [
   { title: 'cost', right: true },
   { title: 'in BPF', right: true },
   { title: 'in company', right: true },
-  { title: 'filters in the kernel' },
 ];
 
 const sum = (lost: Lost): number => Object.values(lost).reduce((total, count) => total + count, 0);
@@ -48,7 +47,6 @@ function methodRow(one: MethodReport): readonly string[] {
     costCell(one),
     bpf === undefined ? '' : spanText(bpf.perInterruptNs),
     companyCell(one),
-    Object.keys(one.filters).join(', '),
   ];
 }
 
@@ -79,6 +77,20 @@ function packetRow(one: PacketReport): readonly string[] {
   ];
 }
 
+const NEEDS: readonly Column[] = [
+  { title: 'method' },
+  { title: 'filters in the kernel by' },
+  { title: 'since' },
+  { title: 'needs' },
+];
+
+const needsRow = ({ method, filters, needs }: MethodReport): readonly string[] => [
+  method,
+  Object.keys(filters).join(', ') || 'nothing',
+  needs.since,
+  `${needs.privileges}; ${needs.kernel}`,
+];
+
 /** The lines of a report. */
 export function compareText(report: CompareReport): string[] {
   const { methods, packets, interrupts } = report;
@@ -92,6 +104,7 @@ export function compareText(report: CompareReport): string[] {
     );
   }
   if (packets.length > 0) lines.push('', ...tableLines(PACKETS, packets.map(packetRow)));
+  if (possible.length > 0) lines.push('', ...tableLines(NEEDS, possible.map(needsRow)));
   const hooks = possible.filter(({ hook }) => hook !== undefined);
   if (hooks.length > 0) lines.push('', ...hooks.map(({ method, hook }) => `${method}: ${hook}`));
   const impossible = methods.filter((one) => one.impossible !== undefined);

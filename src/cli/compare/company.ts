@@ -38,7 +38,7 @@ const matchedWith = (reference: readonly Sighting[], seen: readonly Sighting[]):
   matchInterrupts(reference, seen).times.reduce((sum, time) => sum + Number(!Number.isNaN(time)), 0);
 
 /**
- * Runs the methods beside a slow program for a while.
+ * Runs the methods beside a slow program until one of them has seen `count` interrupts, and for no longer than `limitNs`.
  * @param cpus where the interrupts come in
  * @param irqs whose interrupts are counted
  */
@@ -47,7 +47,8 @@ export async function keepCompany(
   request: MethodRequest,
   cpus: readonly number[],
   irqs: readonly number[],
-  lastNs: number,
+  count: number,
+  limitNs: number,
 ): Promise<CompanyResult> {
   let slow: ReturnType<typeof hangSlowProgram>;
   try {
@@ -59,14 +60,15 @@ export async function keepCompany(
   const base = clockNow('mono');
   const zero = Number(base);
   const { listeners } = await startAll(methods, request, base);
-  const company = slow.start(cpus, START_MS + lastNs / 1e6);
+  const company = slow.start(cpus, START_MS + limitNs / 1e6);
   try {
     if (!(await company.ready)) return 'the task that calls the slow program did not start';
     listenFromNow(listeners, base);
     // Reading a count takes its time. What came between the two outer stamps is at least what the counts differ by.
     const from = monotonic() - zero;
     const before = countInterrupts(irqs);
-    await drainUntil(listeners, monotonic() + lastNs, stopped);
+    const enough = (): boolean => listeners.some(({ sightings }) => sightings.length >= count);
+    await drainUntil(listeners, monotonic() + limitNs, () => enough() || stopped());
     const counted = countInterrupts(irqs) - before;
     const to = monotonic() - zero;
     endAll(listeners);

@@ -31,7 +31,9 @@ const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
 /** Longest time that a made load has to last. */
 const LOAD_MS = 600_000;
-const COMPANY_NS = 2_000_000_000;
+/** Enough to tell who loses some; on a quiet line as many as come in this time. */
+const COMPANY_COUNT = 600;
+const COMPANY_NS = 10_000_000_000;
 /** Whoever stamps the end of the handler can be matched with exactly; in this order. */
 const REFERENCES: readonly MethodName[] = ['ebpf', 'tracepoints', 'ebpf-kprobe', 'ftrace', 'perf'];
 
@@ -189,7 +191,7 @@ async function measure(options: CompareOptions, target: Target, interrupts: bool
     say(
       'in company: beside a slow kprobe program, a task that calls it all the time on each CPU of the interrupts',
     );
-    company = await keepCompany(started, request, cpusOf(target), irqs, COMPANY_NS);
+    company = await keepCompany(started, request, cpusOf(target), irqs, COMPANY_COUNT, COMPANY_NS);
   }
   let packets: PacketReport[] = [];
   if (chosen.packets.length > 1 && !stopped()) {

@@ -82,12 +82,18 @@ describe.each(KERNELS)('rxstamp compare on %s with a two-queue igb', (kernel) =>
   it('is stable: five more runs give the same order', async () => {
     const orders: string[] = [];
     for (let run = 0; run < RUNS; run++) {
-      const words = ['--count', '300', '--duration', '15s', '--rounds', '0', '--no-company'];
+      const words = ['--count', String(COUNT), '--duration', '30s', '--rounds', '0', '--no-company'];
       const report = await compareUnderLoad(guest, words);
-      const names = ['ebpf', 'ebpf-kprobe', 'tracepoints', 'driver'];
-      const median = (name: string): number =>
-        report.methods.find((one) => one.method === name)?.together?.later?.median ?? Number.NaN;
-      orders.push(names.sort((a, b) => median(a) - median(b)).join(' < '));
+      const medians = report.methods.flatMap(({ method: name, together }) =>
+        together?.later === undefined ? [] : [{ name, median: together.later.median }],
+      );
+      expect(medians.length).toBeGreaterThanOrEqual(9);
+      orders.push(
+        medians
+          .sort((a, b) => a.median - b.median)
+          .map(({ name }) => name)
+          .join(' < '),
+      );
     }
     expect(new Set(orders).size, orders.join('\n')).toBe(1);
   });
@@ -96,7 +102,7 @@ describe.each(KERNELS)('rxstamp compare on %s with a two-queue igb', (kernel) =>
     expect(whole.noCompany).toBeUndefined();
     for (const name of SAFE) {
       const { company } = method(name);
-      expect(company?.interrupts, name).toBeGreaterThan(300);
+      expect(company?.interrupts, name).toBeGreaterThanOrEqual(500);
       expect([name, company?.seen]).toEqual([name, company?.interrupts]);
     }
     const kprobe = method('ebpf-kprobe').company;
