@@ -6,7 +6,7 @@ import { HOST, type KernelFiles } from '../sys/files.js';
 import { Inspector } from '../sys/inspect.js';
 import { tryKprobe } from '../sys/kprobe-trial.js';
 import { findTracefs } from '../sys/tracefs.js';
-import { openKernelBtf } from '../sys/libbpf.js';
+import { openKernelBtf } from '../sys/kernel-btf.js';
 import type { ExplainFacts, ExplainedIrq } from './commands.js';
 
 /** An interrupt and the names of the interface's actions on it. */

@@ -2,7 +2,8 @@
 import { tryTracepoint } from '../sys/bpf-trial.js';
 import { effectiveCapabilities } from '../sys/caps.js';
 import { type KernelConfig, kernelConfig } from '../sys/kernel-config.js';
-import { openKernelBtf, tryFentry, tryVariable } from '../sys/libbpf.js';
+import { openKernelBtf } from '../sys/kernel-btf.js';
+import { tryFentry, tryVariable } from '../sys/libbpf.js';
 import { errnoText } from '../sys/libc.js';
 import type { HookDoor } from './hooks.js';
 

@@ -1,6 +1,7 @@
 /** Trial loads: whether the kernel takes a kind of BPF program. A two-instruction program is loaded and dropped. */
 import { closeSync } from 'node:fs';
-import { type KernelBtf, RETURN_ZERO, TRACING, loadProbe } from './libbpf.js';
+import type { KernelBtf } from './kernel-btf.js';
+import { RETURN_ZERO, TRACING, loadProbe } from './libbpf.js';
 
 const TRACE_RAW_TP = 23;
 

@@ -8,7 +8,8 @@ import koffi from 'koffi';
 import { RxError } from '../base/errors.js';
 import { errnoText, formatVaList } from './libc.js';
 
-type Pointer = bigint | null;
+/** An address of the library's; null: none. */
+export type Pointer = bigint | null;
 
 function loadLibrary(): ReturnType<typeof koffi.load> {
   try {
@@ -67,6 +68,12 @@ const PrintCallback = koffi.pointer(
   koffi.proto('int RxstampPrint(int level, const char *format, void *args)'),
 );
 let logLines: string[] = [];
+
+/** Forgets what libbpf has said: of something that was only tried. */
+export function dropLog(): void {
+  logLines = [];
+}
+
 const printer = koffi.register((level: number, format: string, args: unknown): number => {
   if (level <= 1) logLines.push(formatVaList(format, args).trimEnd());
   return 0;
@@ -82,70 +89,6 @@ function takeLog(): { short: string; whole: string } {
     lines.findLast((line) => !/failed to load|libbpf: (prog|failed)/.test(line)) ?? lines.at(-1) ?? '';
   const more = lines.length > 1 ? ` (${lines.length - 1} more lines with RXSTAMP_DEBUG=1)` : '';
   return { short: `${last.trim().replace(/^libbpf: /, '')}${more}`, whole };
-}
-
-/** BTF kinds that rxstamp asks for. */
-const BTF_KIND = { STRUCT: 4, ENUM: 6, FUNC: 12, VAR: 14, TYPEDEF: 8 } as const;
-
-/** Answers whether names are in the running kernel's BTF. */
-export interface KernelBtf {
-  has(name: string, kind: keyof typeof BTF_KIND): boolean;
-  /** Type id of a name, negative when absent. */
-  id(name: string, kind: keyof typeof BTF_KIND): number;
-  /** The names of an enum's values; empty where the kernel has no such enum. */
-  enumNames(name: string): Map<number, string>;
-  /** Bytes from a struct's start to a member of that name, not one inside of another; undefined where there is none. */
-  memberOffset(struct: string, member: string): number | undefined;
-  close(): void;
-}
-
-/** struct btf_type, then struct btf_member of 12 bytes: name, type, and the offset in bits in its low 24 bits. */
-function readMember(btf: Pointer, id: number, member: string): number | undefined {
-  const type = c.typeById(btf, id) as Pointer;
-  const count = new DataView(koffi.view(type, 12)).getUint16(4, true);
-  const words = new DataView(koffi.view(type, 12 + count * 12));
-  for (let at = 12; at < words.byteLength; at += 12) {
-    if (c.nameByOffset(btf, words.getUint32(at, true)) === member)
-      return (words.getUint32(at + 8, true) & 0xff_ffff) / 8;
-  }
-  return undefined;
-}
-
-/** struct btf_type (12 bytes, the count in the low half of its second word), then name and value of each enumerator. */
-function readEnum(btf: Pointer, id: number): Map<number, string> {
-  const type = c.typeById(btf, id) as Pointer;
-  const count = new DataView(koffi.view(type, 12)).getUint16(4, true);
-  const words = new DataView(koffi.view(type, 12 + count * 8));
-  return new Map(
-    Array.from({ length: count }, (_, i) => [
-      words.getInt32(12 + i * 8 + 4, true),
-      c.nameByOffset(btf, words.getUint32(12 + i * 8, true)) as string,
-    ]),
-  );
-}
-
-/** Opens the kernel's BTF; undefined where the kernel has none. Costs some 20 ms: libbpf indexes 100,000 types. */
-export function openKernelBtf(): KernelBtf | undefined {
-  const btf = c.vmlinuxBtf() as Pointer;
-  logLines = [];
-  if (btf === null || btf === 0n) return undefined;
-  const id = (name: string, kind: keyof typeof BTF_KIND): number =>
-    c.findBtf(btf, name, BTF_KIND[kind]) as number;
-  const enumNames = (name: string): Map<number, string> => {
-    const found = id(name, 'ENUM');
-    return found > 0 ? readEnum(btf, found) : new Map();
-  };
-  const memberOffset = (struct: string, member: string): number | undefined => {
-    const found = id(struct, 'STRUCT');
-    return found > 0 ? readMember(btf, found, member) : undefined;
-  };
-  return {
-    id,
-    enumNames,
-    memberOffset,
-    has: (name, kind) => id(name, kind) > 0,
-    close: () => c.freeBtf(btf),
-  };
 }
 
 /** Number of possible CPUs: what per-CPU memory must be sized for. */
@@ -378,53 +321,4 @@ function readMissed(fd: number): number | undefined {
   if (c.infoByFd(fd, new Uint8Array(info.buffer), [info.byteLength]) !== 0) return undefined;
   const missed = info.getBigUint64(48, true);
   return missed === mark ? undefined : Number(missed);
-}
-
-/**
- * Turns BPF statistics on for as long as the result is open (BPF_ENABLE_STATS, 5.8): no sysctl is changed, and the kernel
- * turns them off when this process ends. Each run of a program then costs two more looks at the clock.
- * @returns undefined where the kernel refuses
- */
-export function enableBpfStats(): { close(): void } | undefined {
-  const fd = c.enableStats(0) as number;
-  return fd < 0 ? undefined : { close: () => closeSync(fd) };
-}
-
-/** Sums up what the kernel counts for some programs. */
-export function bpfTimeOf(fds: readonly number[]): { readonly ns: number; readonly runs: number } {
-  const all = fds.map(programStats);
-  return {
-    ns: all.reduce((sum, { runTimeNs }) => sum + runTimeNs, 0),
-    runs: all.reduce((sum, { runCount }) => sum + runCount, 0),
-  };
-}
-
-/** What the kernel counts for a program. Times only while kernel.bpf_stats_enabled is on. */
-export interface ProgramStats {
-  readonly id: number;
-  readonly runTimeNs: number;
-  readonly runCount: number;
-  /** Hits dropped because the program was running on that CPU already; undefined before 5.12. */
-  readonly recursionMisses: number | undefined;
-}
-
-/** Reads struct bpf_prog_info (uapi/linux/bpf.h): id at 4, run_time_ns at 192, run_cnt at 200, recursion_misses at 208. */
-export function programStats(fd: number): ProgramStats {
-  const info = new DataView(new ArrayBuffer(232));
-  const size = [info.byteLength];
-  const result = c.infoByFd(fd, new Uint8Array(info.buffer), size) as number;
-  if (result !== 0) {
-    throw new RxError('RXS_SYS', {
-      doing: 'reading program statistics',
-      why: errnoText(result),
-      hint: 'this is a defect in rxstamp; please report it',
-    });
-  }
-  const u64 = (offset: number): number => Number(info.getBigUint64(offset, true));
-  return {
-    id: info.getUint32(4, true),
-    runTimeNs: u64(192),
-    runCount: u64(200),
-    recursionMisses: Number(size[0]) >= 216 ? u64(208) : undefined,
-  };
 }

@@ -1,7 +1,7 @@
 /** What each method costs: stretches with it between stretches without it, in turn, under the same load. */
 import { type Cost, type Pair, type Slice, costOf } from '../../compare/cost.js';
 import type { BpfTime, Lost } from '../../compare/report.js';
-import { enableBpfStats } from '../../sys/libbpf.js';
+import { enableBpfStats } from '../../sys/bpf-stats.js';
 import type { Method, MethodRequest } from '../../method/method.js';
 import { clockNow } from '../../sys/libc.js';
 import { type IdleTime, idleTime } from '../../sys/idle-time.js';

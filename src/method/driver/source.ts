@@ -5,7 +5,8 @@ import type { BpfTime, Listened, StageWay, WantedIrq } from '../../record/source
 import { tryFentryOn } from '../../sys/fentry-trial.js';
 import { Inspector } from '../../sys/inspect.js';
 import { tryKprobe } from '../../sys/kprobe-trial.js';
-import { BpfObject, bpfTimeOf, possibleCpus, programStats } from '../../sys/libbpf.js';
+import { bpfTimeOf, programStats } from '../../sys/bpf-stats.js';
+import { BpfObject, possibleCpus } from '../../sys/libbpf.js';
 import { type Mapping, mapShared } from '../../sys/libc.js';
 import { readObject } from '../../sys/package.js';
 import { BasicSource } from '../basic-source.js';

@@ -15,7 +15,8 @@ import type {
   TraceSource,
 } from '../../record/source.js';
 import { clockNow } from '../../sys/libc.js';
-import { BpfObject, bpfTimeOf, possibleCpus, programStats } from '../../sys/libbpf.js';
+import { bpfTimeOf, programStats } from '../../sys/bpf-stats.js';
+import { BpfObject, possibleCpus } from '../../sys/libbpf.js';
 import { readObject } from '../../sys/package.js';
 import type { CrossClock } from '../../sys/ptp.js';
 import { Decoder } from './decode.js';
