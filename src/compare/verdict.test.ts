@@ -107,6 +107,9 @@ describe('the verdict', () => {
 
   it('says that nothing came', () => {
     expect(verdictOf(found([method('ebpf')]))[0]).toContain('No interrupt came');
+    const none = { afterDriver: undefined, afterInterrupt: undefined, packets: 0, matched: 0, lost: {} };
+    const packets = [{ method: 'ebpf' as const, stage: 'driver', hook: '', ...none }];
+    expect(verdictOf(found([], { packets }))[0]).toContain('No packet came');
   });
 
   it('says how late a packet socket is', () => {

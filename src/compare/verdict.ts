@@ -126,11 +126,12 @@ export function verdictOf(found: Found): string[] {
   const best = bestMethod(methods);
   const sentences: (string | undefined)[] = [];
   if (compared(methods).length === 0) {
-    sentences.push(
-      found.packets.length === 0
-        ? 'No interrupt came while the methods listened: there is nothing to compare. Traffic must come in, or --load make it.'
-        : 'The interface has no interrupts: methods are compared by the packets that they saw.',
-    );
+    if (found.packets.some(({ packets }) => packets > 0))
+      sentences.push('The interface has no interrupts: methods are compared by the packets that they saw.');
+    else
+      sentences.push(
+        `No ${found.packets.length === 0 ? 'interrupt' : 'packet'} came while the methods listened: there is nothing to compare. Traffic must come in, or --load make it.`,
+      );
   } else if (best === undefined) {
     sentences.push('No method saw every interrupt and lost none: the table says which missed what.');
   } else {

@@ -1,5 +1,5 @@
 /** `rxstamp compare`: every method on the same interrupts, together and one after the other. */
-import { EXIT } from '../../base/errors.js';
+import { EXIT, RxError } from '../../base/errors.js';
 import { compareSightings } from '../../compare/match.js';
 import type { CompareReport, MethodReport, PacketReport } from '../../compare/report.js';
 import { compareText } from '../../compare/text.js';
@@ -168,9 +168,20 @@ function reportOf(target: Target, results: Results): CompareReport {
   return { ...found, verdict: verdictOf(found) };
 }
 
+function nothingWorks({ impossible }: Candidates): RxError {
+  const reasons = [...impossible].map(([{ name }, why]) => `${name}: ${why}`);
+  return new RxError('RXS_NO_METHOD', {
+    doing: 'comparing',
+    subject: [...impossible.keys()].map(({ name }) => name).join(', '),
+    why: `none of them works here: ${reasons.join('; ')}`,
+    hint: 'leave --methods out: the others are tried then',
+  });
+}
+
 async function measure(options: CompareOptions, target: Target, interrupts: boolean): Promise<Results> {
   const request: MethodRequest = { ...methodRequest(target), interrupts };
   const chosen = await candidates(options, request);
+  if (chosen.interrupts.length + chosen.packets.length === 0) throw nothingWorks(chosen);
   const irqs = target.ebpf.irqs.map(({ irq }) => irq);
   let heard: Heard | undefined;
   if (chosen.interrupts.length > 0) {

@@ -212,11 +212,19 @@ class Import {
 
   private unknown(): RxError {
     const all = FILE_FORMATS.join(', ');
+    const asked = this.captureAsked;
     return new RxError('RXS_IMPORT', {
       doing: 'reading',
       subject: this.file === '-' ? 'standard input' : this.file,
-      why: this.bytes === 0 ? 'it is empty' : `no line in it is of ${all}`,
-      hint: `name what wrote it with --from; ${all} are known`,
+      why:
+        this.bytes === 0
+          ? 'it is empty'
+          : asked
+            ? 'it does not begin as a capture does'
+            : `no line in it is of ${all}`,
+      hint: asked
+        ? 'leave --from out: what wrote the file is found out from its first bytes'
+        : `name what wrote it with --from; ${all} are known`,
     });
   }
 }
