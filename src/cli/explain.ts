@@ -8,7 +8,8 @@ async function explain(words: readonly string[], raw: RawOptions): Promise<void>
   const { readOptions } = await import('./trace/options.js');
   const { resolveTarget } = await import('./trace/target.js');
   const { checkPrivileges } = await import('./trace/check.js');
-  const { loadMethod, methodRequest } = await import('./trace/method.js');
+  const { METHODS } = await import('../method/index.js');
+  const { methodRequest } = await import('./trace/method.js');
   const { equivalents } = await import('../explain/commands.js');
   const { explainFacts } = await import('../explain/facts.js');
   const { planOf } = await import('../explain/plan.js');
@@ -19,7 +20,7 @@ async function explain(words: readonly string[], raw: RawOptions): Promise<void>
   const options = readOptions(words, raw);
   const target = resolveTarget(options);
   checkPrivileges();
-  const method = await loadMethod(options.method);
+  const method = await METHODS[options.method]();
   const { stages, programs, notes } = planOf(method, methodRequest(target));
   const interfaces = target.nics.map((nic) => ({
     name: nic.name,

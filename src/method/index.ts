@@ -2,8 +2,8 @@
 import type { Method } from './method.js';
 import type { MethodName } from './names.js';
 
-/** How each method is loaded; those that are not here yet cannot be chosen. */
-export const METHODS: Readonly<Partial<Record<MethodName, () => Promise<Method>>>> = {
+/** How each method is loaded. */
+export const METHODS: Readonly<Record<MethodName, () => Promise<Method>>> = {
   ebpf: async () => (await import('./ebpf/method.js')).ebpf,
   tracepoints: async () => (await import('./tracepoints/method.js')).tracepoints,
   'ebpf-kprobe': async () => (await import('./ebpf-kprobe/method.js')).ebpfKprobe,

@@ -18,7 +18,7 @@ import { version } from '../../sys/package.js';
 import { startLoad } from '../../sys/veth-load.js';
 import { checkPrivileges } from '../trace/check.js';
 import { askFacts } from '../trace/facts.js';
-import { loadMethod, methodRequest } from '../trace/method.js';
+import { methodRequest } from '../trace/method.js';
 import { readOptions } from '../trace/options.js';
 import { type Target, resolveTarget } from '../trace/target.js';
 import { type CompanyResult, keepCompany } from './company.js';
@@ -49,8 +49,7 @@ async function candidates(options: CompareOptions, request: MethodRequest): Prom
   const all: Method[] = [];
   const impossible = new Map<Method, string>();
   for (const name of options.methods) {
-    if (METHODS[name] === undefined) continue;
-    const method = await loadMethod(name);
+    const method = await METHODS[name]();
     all.push(method);
     const answer = method.possible({
       ...request,

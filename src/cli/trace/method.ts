@@ -3,23 +3,11 @@ import { RxError } from '../../base/errors.js';
 import type { HardwareOptions } from '../../method/ebpf/hardware.js';
 import { METHODS } from '../../method/index.js';
 import type { Method, MethodFilters, MethodRequest } from '../../method/method.js';
-import { DEFAULT_METHOD, type MethodName } from '../../method/names.js';
+import { DEFAULT_METHOD } from '../../method/names.js';
 import type { TraceSource } from '../../record/source.js';
 import { stageIndex } from '../../stages.js';
 import type { TraceOptions } from './options.js';
 import type { Target } from './target.js';
-
-/** Loads a method. @throws RxError RXS_NO_METHOD */
-export async function loadMethod(name: MethodName): Promise<Method> {
-  const load = METHODS[name];
-  if (load !== undefined) return load();
-  throw new RxError('RXS_NO_METHOD', {
-    doing: 'choosing method',
-    subject: name,
-    why: 'it is not part of this build',
-    hint: `choose one of ${Object.keys(METHODS).join(', ')}`,
-  });
-}
 
 /** What the options want filtered, by the words of {@link MethodFilters}. */
 function wantedFilters(options: TraceOptions): (readonly [keyof MethodFilters, string])[] {
@@ -64,7 +52,7 @@ export async function startMethod(
   target: Target,
   hardware: HardwareOptions | undefined,
 ): Promise<TraceSource> {
-  const method = await loadMethod(options.method);
+  const method = await METHODS[options.method]();
   if (options.method !== DEFAULT_METHOD) {
     check(method, options);
     if (options.hwTimestamps && method.readsHardware !== true)

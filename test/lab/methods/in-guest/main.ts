@@ -29,7 +29,7 @@ async function tried<Result>(attempt: () => Promise<Result>): Promise<Tried<Resu
 }
 
 async function loadAll(): Promise<Method[]> {
-  const loaders = Object.values(METHODS) as (() => Promise<Method>)[];
+  const loaders = Object.values(METHODS);
   return Promise.all(loaders.map((load) => load()));
 }
 
