@@ -61,6 +61,9 @@ export const total = (stdout: string): { tid: number; bytes: number } => {
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** Of the flows that four SO_REUSEPORT sockets share by a keyed hash: so many that none goes without, 4 × (3/4)^64. */
+export const READER_FLOWS = 64;
+
 interface Datagrams {
   readonly port: number;
   readonly count: number;
@@ -166,7 +169,7 @@ export class LadderTraffic {
       datagrams({
         port: PORT.threads,
         count: 1000,
-        flows: 16,
+        flows: READER_FLOWS,
         version: 'both',
         size: (index) => 20 + (index % 700),
       }),

@@ -11,7 +11,7 @@ import { STAGE_NAMES } from '../../src/stages.js';
 import { compile, noCompiler } from '../support/compile.js';
 import { titled } from '../support/titled.js';
 import { outOfOrder } from './guest-trace.js';
-import { LadderTraffic, PORT, type PortName, told, total } from './ladder-traffic.js';
+import { LadderTraffic, PORT, type PortName, READER_FLOWS, told, total } from './ladder-traffic.js';
 import { type PacketLine, type TraceLines, readTrace } from './ndjson.js';
 
 const KERNEL = process.env['RXSTAMP_KERNEL'] ?? '6.12';
@@ -104,7 +104,7 @@ describe.skipIf(noCompiler !== undefined)(titled(`the way to the reader on ${KER
   });
 
   it.each([
-    ['threads', 16, 1000],
+    ['threads', READER_FLOWS, 1000],
     ['connected', 1, 50],
     ['peek', 1, 50],
     ['vlan', 1, 20],

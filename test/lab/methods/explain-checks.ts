@@ -4,6 +4,7 @@
  */
 import { beforeAll, expect, it } from 'vitest';
 import { udpFlows } from '../../../lab/frames.js';
+import { GUEST_HOME } from '../../../lab/guest-scripts.js';
 import type { Guest } from '../../../lab/guest.js';
 import type { Finished, Running } from '../../../lab/running.js';
 import type { Tool } from '../../../src/explain/commands.js';
@@ -83,7 +84,12 @@ export function explainChecks(guest: Guest, kernel: string): void {
     await guest.injector.send(udpFlows({ count: FRAMES, flows: 8 }), { burst: 1, gapUs: 20_000 });
     await pause(500);
     const to = await uptime();
-    for (const one of started) one.kill('SIGINT');
+    for (const [index, one] of started.entries()) {
+      // Its recorders are children, which a signal to all of them would catch in the middle of a page.
+      if (lines[index]?.tool === 'trace-cmd')
+        await guest.shell(`kill -INT $(cat ${GUEST_HOME}/${one.id}.pid) || true`);
+      else one.kill('SIGINT');
+    }
     const done = await Promise.all(started.map((one) => one.wait()));
     await Promise.all(listening);
     for (const [index, line] of lines.entries()) {

@@ -28,13 +28,18 @@ async function under<Result>(guest: Guest, index: number, command: Promise<Resul
   return ended;
 }
 
-/** Names of the frames of `perf script`, one list per event. */
+/**
+ * Names of the frames of `perf script`, one list per event. Where perf has not read a module's symbols yet, it says
+ * [unknown] of an address that it names in the events behind: then that name counts.
+ */
 function perfChains(text: string): string[][] {
+  const frames = (event: string): string[][] =>
+    [...event.matchAll(/^\s+([0-9a-f]+) (\S+?)(?:\+0x[0-9a-f]+)? \(/gm)].map((match) => match.slice(1));
+  const names = new Map<string, string>();
+  for (const [address = '', name = ''] of frames(text)) if (name !== '[unknown]') names.set(address, name);
   return text
     .split(/\n\s*\n/)
-    .map((event) =>
-      [...event.matchAll(/^\s+[0-9a-f]+ (\S+?)(?:\+0x[0-9a-f]+)? \(/gm)].map((match) => match[1] as string),
-    )
+    .map((event) => frames(event).map(([address = '', name = '']) => names.get(address) ?? name))
     .filter((chain) => chain.length > 0);
 }
 

@@ -61,7 +61,7 @@ describe('an igb that changes while it is traced', () => {
     const second = await GuestTrace.start(guest, 'lan0');
     await sh(guest, `ip link set lan0 up; ${carrier.replaceAll('eth0', 'lan0')}; sleep 1.5`);
     irqsOfPhase.push(await receiveIrqs(guest, 'lan0'));
-    await second.send(phaseFrames(phase++, COUNT));
+    await second.send(phaseFrames(phase++, COUNT), {}, { iface: 'lan0' });
     begunDown = await second.end();
   });
   afterAll(() => guest.close());
