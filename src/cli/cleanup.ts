@@ -57,8 +57,8 @@ export function addCleanup(root: Command): void {
       'after',
       `
 Trace instances and probe events of rxstamp bear its name, the number of the process and when that began. Those whose process
-is gone are removed, here and whenever a method begins that makes some (kprobe, fprobe, ftrace, function); so is the network
-namespace of compare --load. What belongs to a run that goes on, or to another tool, is never touched.
+is gone are removed, here and whenever trace or compare begins; so is the network namespace of compare --load, here and when the
+next one begins. What belongs to a run that goes on, or to another tool, is never touched.
 
   rxstamp cleanup --dry-run
   rxstamp cleanup`,

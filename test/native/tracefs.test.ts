@@ -56,10 +56,12 @@ describe.skipIf(why !== undefined)(titled('ftrace on a veth pair', why), () => {
       link.namespace,
     ).ready();
 
-  function cleanup(...args: string[]): SpawnSyncReturns<string> {
-    const [command, ...words] = commandLine(['cleanup', ...args]);
+  function rxstamp(...args: string[]): SpawnSyncReturns<string> {
+    const [command, ...words] = commandLine(args);
     return spawnSync(command, words, { encoding: 'utf8', timeout: 20_000 });
   }
+
+  const cleanup = (...args: string[]): SpawnSyncReturns<string> => rxstamp('cleanup', ...args);
 
   it('sees every packet, with the stack behind the driver', LIMIT, async () => {
     const running = await trace('--until', 'stack', '--buffer', '64MiB');
@@ -112,6 +114,15 @@ describe.skipIf(why !== undefined)(titled('ftrace on a veth pair', why), () => {
       expect(own()).not.toContain(name);
       third.kill('SIGKILL');
       expect((await third.ended()).stderr).toContain(`removed instance ${name}`);
+      const [last] = own();
+      // Any run clears them, one that makes none itself too.
+      const other = rxstamp('trace', 'lo', '--method', 'tracepoints', '--duration', '100ms');
+      expect(other.stderr).toContain(`note: removed instance ${last}`);
+      expect(own()).toEqual([]);
+
+      const fifth = await trace();
+      fifth.kill('SIGKILL');
+      await fifth.ended();
       expect(cleanup().stdout).toMatch(/^removed {3}instance rxstamp_/);
       expect(own()).toEqual([]);
       expect(cleanup().stdout).toBe('nothing was left behind\n');

@@ -7,6 +7,7 @@ import { verdictOf } from '../../compare/verdict.js';
 import { METHODS } from '../../method/index.js';
 import type { Method, MethodRequest } from '../../method/method.js';
 import type { MethodName } from '../../method/names.js';
+import { clearLeftovers } from '../../method/tracefs/door.js';
 import { defaultRouteInterface, resolveNic } from '../../nic/resolve.js';
 import { NO_FACTS } from '../../packet/arrival.js';
 import { possibleCpuCount } from '../../sys/cpus.js';
@@ -230,6 +231,7 @@ export async function runCompare(
   checkPrivileges();
   endBy(exitNow);
   endInOrder();
+  for (const note of clearLeftovers()) say(`note: ${note}`);
   const load = options.load ? await startLoad(LOAD_MS, say) : undefined;
   try {
     const { target, interrupts } = targetOf(options, load?.name ?? options.interface);

@@ -10,6 +10,7 @@ import { version } from '../../sys/package.js';
 import { checkPrivileges, checkProcesses, checkStamped, checkTold } from './check.js';
 import { askFacts, renewing } from './facts.js';
 import { MOST_NOTES, clockSetText, openHardware } from './hardware.js';
+import { clearLeftovers } from '../../method/tracefs/door.js';
 import { Listing } from './listing.js';
 import { type TraceOptions, readOptions } from './options.js';
 import { ShownClock } from './shown-clock.js';
@@ -33,6 +34,7 @@ export async function runTrace(
   const asked = askFacts(target.nics);
   const hardware = await openHardware(target.nics, options.hwTimestamps);
   try {
+    for (const note of clearLeftovers()) process.stderr.write(`note: ${note}\n`);
     const session = await startMethod(options, target, hardware.options);
     endBy(exitNow);
     try {

@@ -1,4 +1,5 @@
-/** What every method on tracefs does before it listens. */
+/** What every method on tracefs does before it listens, and every command that starts methods. */
+import { RxError } from '../../base/errors.js';
 import { removeLeftovers } from '../../sys/trace-leftovers.js';
 import { TraceInstance } from '../../sys/trace-instance.js';
 import { Tracefs } from '../../sys/tracefs.js';
@@ -13,13 +14,23 @@ export interface Opened {
 /** Opens tracefs. @throws RxError RXS_TRACEFS */
 export function openTracefs(): Opened {
   const tracefs = Tracefs.open();
-  const removed = removeLeftovers(tracefs);
-  const notes = removed.map(({ leftover: { what, name }, why }) =>
+  const notes = removeLeftovers(tracefs).map(({ leftover: { what, name }, why }) =>
     why === undefined
       ? `removed ${what} ${name}, which a run that was killed had left`
       : `could not remove ${what} ${name}, which a run that was killed has left: ${why}`,
   );
   return { tracefs, notes };
+}
+
+/** Removes what killed runs have left, whatever is to be done next. @returns what must be said about that */
+export function clearLeftovers(): readonly string[] {
+  try {
+    return openTracefs().notes;
+  } catch (error) {
+    // Without tracefs nothing can have been left in it.
+    if (error instanceof RxError && error.code === 'RXS_TRACEFS') return [];
+    throw error;
+  }
 }
 
 /** An instance of `share` of the buffer that the request allows: events of methods differ in size. */
