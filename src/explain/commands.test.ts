@@ -12,6 +12,7 @@ const facts = (change: Partial<ExplainFacts> = {}): ExplainFacts => ({
   kprobes: new Set(['__common_interrupt', 'handle_edge_irq', 'igb_msix_ring']),
   fentries: new Set(['__common_interrupt', 'handle_edge_irq', 'igb_msix_ring']),
   irqOffset: 44,
+  listsTypes: true,
   tracefs: T,
   traceClock: 'local',
   fprobes: true,
@@ -66,6 +67,16 @@ describe('command lines of other tools', () => {
     ).toEqual([]);
     expect(ids({ irqOffset: undefined })).not.toContain('kprobe_events-handle_edge_irq');
     expect(ids({ irqs: [] })).toEqual([]);
+  });
+
+  it('read by offset where bpftrace is told no types', () => {
+    expect(find('bpftrace-kprobe-handle_edge_irq')?.run).toContain(
+      '/((struct irq_desc *)arg0)->irq_data.irq == 31',
+    );
+    const none = { listsTypes: false };
+    expect(find('bpftrace-kprobe-handle_edge_irq', none)?.run).toContain('/*(uint32*)(arg0+44) == 31');
+    expect(ids(none).filter((id) => id.includes('kfunc'))).toEqual([]);
+    expect(ids({ ...none, irqOffset: undefined })).not.toContain('bpftrace-kprobe-handle_edge_irq');
   });
 
   it('take away all that they put there', () => {

@@ -23,6 +23,8 @@ export interface ExplainFacts {
   readonly fentries: ReadonlySet<string>;
   /** Bytes from an irq_desc to its interrupt's number; undefined without type information. */
   readonly irqOffset: number | undefined;
+  /** The kernel lists its type information to programs, which bpftrace takes it from (Linux 5.11). */
+  readonly listsTypes: boolean;
   /** Where tracefs is mounted; undefined: nowhere. */
   readonly tracefs: string | undefined;
   /** The clock of the shared trace buffer: `local`. */
@@ -88,7 +90,8 @@ function equivalent(
 const bpftrace = (probe: string, filter: string, irq: string): string =>
   `bpftrace -e '${probe} /${filter}/ { printf("irq %d vec 0 cpu %d time %llu\\n", ${irq}, cpu, nsecs); }'`;
 
-function bpftraceLines({ irqs, flows, handlers, kprobes, fentries }: ExplainFacts): Equivalent[] {
+function bpftraceLines(facts: ExplainFacts): Equivalent[] {
+  const { irqs, flows, handlers, kprobes, fentries, listsTypes, irqOffset } = facts;
   const filters = 'any expression over the arguments, cpu, pid; a map look-up';
   const by = (value: string): string => either(irqs.map(({ irq }) => `${value} == ${irq}`));
   const lines = [
@@ -102,8 +105,8 @@ function bpftraceLines({ irqs, flows, handlers, kprobes, fentries }: ExplainFact
     }),
   ];
   for (const flow of flows) {
-    const irq = '((struct irq_desc *)arg0)->irq_data.irq';
-    if (kprobes.has(flow))
+    const irq = listsTypes ? '((struct irq_desc *)arg0)->irq_data.irq' : `*(uint32*)(arg0+${irqOffset})`;
+    if (kprobes.has(flow) && (listsTypes || irqOffset !== undefined))
       lines.push(
         equivalent({
           id: `bpftrace-kprobe-${flow}`,
@@ -114,7 +117,7 @@ function bpftraceLines({ irqs, flows, handlers, kprobes, fentries }: ExplainFact
           caveats: [SKIPPED],
         }),
       );
-    if (fentries.has(flow))
+    if (fentries.has(flow) && listsTypes)
       lines.push(
         equivalent({
           id: `bpftrace-kfunc-${flow}`,

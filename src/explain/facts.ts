@@ -9,6 +9,11 @@ import { findTracefs } from '../sys/tracefs.js';
 import { openKernelBtf } from '../sys/kernel-btf.js';
 import type { ExplainFacts, ExplainedIrq } from './commands.js';
 
+/*
+ * bpftrace 0.17 asks for BTF by number. vmlinux's has had one since 5329722057d4 ("bpf: Assign ID to vmlinux BTF"), modules
+ * have had files since 36e68442d1af ("bpf: Load and verify kernel module BTFs"), both Linux 5.11: the files can be seen.
+ */
+
 /** An interrupt and the names of the interface's actions on it. */
 export interface AskedIrq {
   readonly irq: number;
@@ -58,6 +63,7 @@ export function explainFacts(asked: readonly AskedIrq[], files: KernelFiles = HO
     kprobes: new Set(functions.filter((name) => tryKprobe(name, files) === undefined)),
     fentries: new Set(functions.filter((name) => tryFentryOn(name) === undefined)),
     irqOffset: irqOffset(),
+    listsTypes: files.list('/sys/kernel/btf').length > 1,
     tracefs,
     // trace_fprobe.c is the kernel's only source of this line of help (readme_msg in kernel/trace/trace.c).
     fprobes: readme !== undefined && /^\s*f\[/m.test(readme),

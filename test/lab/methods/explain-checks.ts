@@ -4,7 +4,6 @@
  */
 import { beforeAll, expect, it } from 'vitest';
 import { udpFlows } from '../../../lab/frames.js';
-import { GUEST_HOME } from '../../../lab/guest-scripts.js';
 import type { Guest } from '../../../lab/guest.js';
 import type { Finished, Running } from '../../../lab/running.js';
 import type { Tool } from '../../../src/explain/commands.js';
@@ -42,6 +41,13 @@ function behind(entries: readonly number[], times: readonly number[]): number[] 
   });
 }
 
+/**
+ * What trace-cmd is to run: it begins when everything is set up, and its end is the end of the recording. A signal finds
+ * trace-cmd, or the recorders that are its children, in the middle of something now and then, and the file stays empty.
+ */
+const ownCommand = ({ tool }: Line, index: number): string | undefined =>
+  tool === 'trace-cmd' ? `sleep 86400.${index}` : undefined;
+
 /** Checks of `explain` on eth0 of a guest that was booted before. */
 export function explainChecks(guest: Guest, kernel: string): void {
   let document: ExplainDocument;
@@ -56,26 +62,27 @@ export function explainChecks(guest: Guest, kernel: string): void {
 
   /** Runs command lines side by side under the same frames. */
   async function run(lines: readonly Line[]): Promise<void> {
-    const started = lines.map((line) =>
-      guest.start(['sh', '-c', script(['set -e', ...line.prepare, `exec ${line.run}`])]),
-    );
+    const started = lines.map((line, index) => {
+      const command = [line.run, ownCommand(line, index) ?? ''].join(' ');
+      return guest.start(['sh', '-c', script(['set -e', ...line.prepare, `exec ${command}`])]);
+    });
     const heard = new Map<number, string>();
     const listen = async (running: Running, index: number): Promise<void> => {
       for await (const text of running.lines()) heard.set(index, `${heard.get(index) ?? ''}${text}\n`);
     };
     const listening = started.map(listen);
-    // Those that print are ready when they do; those that record have begun their file, and get some seconds more.
-    const ready = (index: number, files: readonly string[]): boolean => {
-      const { tool, run: command } = lines[index] as Line;
-      const record = / -o \/tmp\/(\S+)/.exec(command)?.[1];
-      return record === undefined
-        ? timesOf(tool, heard.get(index) ?? '').length > 0
-        : files.some((file) => file.startsWith(record));
+    // Those that print are ready when they do; perf when it has begun its file, and gets some seconds more.
+    const ready = (index: number, signs: readonly string[]): boolean => {
+      const line = lines[index] as Line;
+      const sign = ownCommand(line, index) ?? / -o \/tmp\/(\S+)/.exec(line.run)?.[1];
+      return sign === undefined
+        ? timesOf(line.tool, heard.get(index) ?? '').length > 0
+        : signs.some((one) => one.startsWith(sign));
     };
     for (let i = 0; i < READY_TURNS; i++) {
       await guest.injector.send(udpFlows({ count: 8, flows: 8 }));
-      const files = (await guest.shell('ls /tmp')).split('\n');
-      if (started.every((one, index) => one.over || ready(index, files))) break;
+      const signs = (await guest.shell('ls /tmp; ps -eo args')).split('\n');
+      if (started.every((one, index) => one.over || ready(index, signs))) break;
       await pause(300);
     }
     await pause(lines.length > 1 ? 5000 : 500);
@@ -85,10 +92,9 @@ export function explainChecks(guest: Guest, kernel: string): void {
     await pause(500);
     const to = await uptime();
     for (const [index, one] of started.entries()) {
-      // Its recorders are children, which a signal to all of them would catch in the middle of a page.
-      if (lines[index]?.tool === 'trace-cmd')
-        await guest.shell(`kill -INT $(cat ${GUEST_HOME}/${one.id}.pid) || true`);
-      else one.kill('SIGINT');
+      const own = ownCommand(lines[index] as Line, index);
+      if (own === undefined) one.kill('SIGINT');
+      else await guest.shell(`pkill -xf '${own}' || true`);
     }
     const done = await Promise.all(started.map((one) => one.wait()));
     await Promise.all(listening);
