@@ -74,7 +74,7 @@ describe('command lines of other tools', () => {
       '/((struct irq_desc *)arg0)->irq_data.irq == 31',
     );
     const none = { listsTypes: false };
-    expect(find('bpftrace-kprobe-handle_edge_irq', none)?.run).toContain('/*(uint32*)(arg0+44) == 31');
+    expect(find('bpftrace-kprobe-handle_edge_irq', none)?.run).toContain('/(*(uint32*)(arg0+44)) == 31');
     expect(ids(none).filter((id) => id.includes('kfunc'))).toEqual([]);
     expect(ids({ ...none, irqOffset: undefined })).not.toContain('bpftrace-kprobe-handle_edge_irq');
   });

@@ -105,7 +105,7 @@ function bpftraceLines(facts: ExplainFacts): Equivalent[] {
     }),
   ];
   for (const flow of flows) {
-    const irq = listsTypes ? '((struct irq_desc *)arg0)->irq_data.irq' : `*(uint32*)(arg0+${irqOffset})`;
+    const irq = listsTypes ? '((struct irq_desc *)arg0)->irq_data.irq' : `(*(uint32*)(arg0+${irqOffset}))`;
     if (kprobes.has(flow) && (listsTypes || irqOffset !== undefined))
       lines.push(
         equivalent({

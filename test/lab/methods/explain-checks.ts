@@ -33,11 +33,18 @@ function timesOf(tool: Tool, text: string): number[] {
     });
 }
 
-/** The first of `times` behind each entry, and before the next one; both in order. Text may round down by a microsecond. */
+/**
+ * The first of `times` behind each entry that no entry before has; both in order. Two CPUs may enter one behind the other
+ * before either has come to its handler. Text may round down by a microsecond.
+ */
 function behind(entries: readonly number[], times: readonly number[]): number[] {
-  return entries.flatMap((entry, index) => {
-    const next = entries[index + 1] ?? Number.POSITIVE_INFINITY;
-    return times.find((time) => time >= entry - 1000 && time < next) ?? [];
+  let at = 0;
+  return entries.flatMap((entry) => {
+    while (at < times.length && (times[at] as number) < entry - 1000) at++;
+    const time = times[at];
+    if (time === undefined || time >= entry + APART_NS) return [];
+    at++;
+    return time;
   });
 }
 
