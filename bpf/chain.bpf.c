@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /*
  * `rxstamp stack`: the call stack of one interrupt, and when each function of it that can be hooked
- * is entered. User space says which functions, after it has seen the stack. An interrupt line runs
- * on one CPU at a time, so what is written per line has one writer.
+ * is entered. User space says which functions, after it has seen the stack. Several lines may be
+ * wanted, of which each runs on one CPU at a time: what is timed is written per CPU, and has one writer.
  */
 #include "lib/kernel.h"
 #include <bpf/bpf_helpers.h>
@@ -30,6 +30,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1); /* possible CPUs, set before loading */
 	__type(key, u32);
 	__type(value, struct rx_chain_cpu);
@@ -38,18 +39,10 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1); /* as many as are asked for, set before loading */
+	__uint(max_entries, 1); /* as many per CPU as are asked for, set before loading */
 	__type(key, u32);
 	__type(value, struct rx_sample);
 } samples SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct rx_chain_head);
-} chain_head SEC(".maps");
 
 static __always_inline int is_wanted(u32 irq)
 {
@@ -148,22 +141,21 @@ int time_twin(void *ctx)
 SEC("tp_btf/irq_handler_exit")
 int publish(u64 *ctx)
 {
-	u32 irq = ctx[0], zero = 0;
+	u32 irq = ctx[0];
 	u32 id = bpf_get_smp_processor_id();
 
 	struct rx_chain_cpu *cpu = bpf_map_lookup_elem(&chain_cpus, &id);
-	struct rx_chain_head *head = bpf_map_lookup_elem(&chain_head, &zero);
 
-	if (!cpu || !head)
+	if (!cpu)
 		return 0;
 	if (is_wanted(irq)) {
-		u32 index = *(volatile u32 *)&head->samples;
+		u32 index = *(volatile u32 *)&cpu->next;
 		struct rx_sample *sample = bpf_map_lookup_elem(&samples, &index);
 
-		if (sample) {
+		if (sample && index < cpu->end) {
 			__builtin_memcpy(sample->time, cpu->time, sizeof(sample->time));
 			barrier();
-			*(volatile u32 *)&head->samples = index + 1;
+			*(volatile u32 *)&cpu->next = index + 1;
 		}
 	}
 	__builtin_memset(cpu->time, 0, sizeof(cpu->time));

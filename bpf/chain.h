@@ -18,17 +18,14 @@ struct rx_stack {
 	u64 address[RX_CHAIN_FRAMES];
 };
 
-/* When each hooked function was last entered on a CPU. */
+/* When each hooked function was last entered on a CPU, and where its next sample goes. */
 struct rx_chain_cpu {
 	u64 time[RX_CHAIN_HOOKS];
+	u32 next;
+	u32 end;
 };
 
 /* The same for one interrupt, at its handler's end; 0: not entered since the one before. */
 struct rx_sample {
 	u64 time[RX_CHAIN_HOOKS];
-};
-
-struct rx_chain_head {
-	u32 samples;
-	u32 pad;
 };

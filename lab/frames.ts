@@ -231,6 +231,7 @@ export interface Flows {
   readonly firstSourcePort?: number;
   /** Payload size, bytes. */
   readonly size?: number;
+  readonly targetMac?: string;
 }
 
 /** Port the lab's receiver listens on. */
@@ -246,6 +247,7 @@ export function udpFlows(flows: Flows): Buffer[] {
       port: flows.port ?? SINK_PORT,
       payload: sequencePayload(index, flows.size),
       target,
+      ...(flows.targetMac === undefined ? {} : { targetMac: flows.targetMac }),
     }),
   );
 }

@@ -11,7 +11,10 @@ const OBJECT = 'chain.bpf.o';
 const STACK = { taken: 0, irq: 4, cpu: 8, bytes: 12, address: 16, SIZE: 528 } as const;
 const HOOKS = 16;
 const SAMPLE_BYTES = HOOKS * 8;
+const CPU = { next: SAMPLE_BYTES, end: SAMPLE_BYTES + 4, SIZE: SAMPLE_BYTES + 8 } as const;
 const MOST_IRQS = 4096;
+/** 128 MiB; an interrupt goes to any CPU, so each has room for its part. */
+const MOST_SAMPLES = 2 ** 20;
 const PAGE = 4096;
 
 /** Functions that can be timed at once. */
@@ -137,23 +140,39 @@ export class StackTrap {
   }
 }
 
-/** Times functions at one interrupt line: hook i of a sample is the i-th of `hooks`. */
+/** Times functions at the interrupts of some lines: hook i of a sample is the i-th of `hooks`. */
 export class Stopwatch {
   private readonly object: BpfObject;
-  private readonly head: Mapping;
+  private readonly cpus: Mapping;
   private readonly samples: Mapping;
+  private readonly most: number;
+  private readonly each: number;
 
-  private constructor(object: BpfObject, most: number) {
+  private constructor(object: BpfObject, most: number, each: number) {
+    const count = possibleCpus();
     this.object = object;
-    this.head = mapOf(object, 'chain_head', 8, 1, false);
-    this.samples = mapOf(object, 'samples', SAMPLE_BYTES, most, false);
+    this.most = most;
+    this.each = each;
+    this.cpus = mapOf(object, 'chain_cpus', CPU.SIZE, count, true);
+    this.samples = mapOf(object, 'samples', SAMPLE_BYTES, each * count, false);
+    const view = new DataView(this.cpus.buffer);
+    for (let cpu = 0; cpu < count; cpu++) {
+      view.setUint32(cpu * CPU.SIZE + CPU.next, cpu * each, true);
+      view.setUint32(cpu * CPU.SIZE + CPU.end, (cpu + 1) * each, true);
+    }
   }
 
   /**
    * @param hooks at most {@link MOST_HOOKS}
    * @param twin the function that gets a second program, by fentry: their distance is what one costs
    */
-  static open(irq: number, hooks: readonly Hooking[], twin: string | undefined, most: number): Stopwatch {
+  static open(
+    irqs: readonly number[],
+    hooks: readonly Hooking[],
+    twin: string | undefined,
+    most: number,
+  ): Stopwatch {
+    const each = Math.max(1, Math.min(most, Math.floor(MOST_SAMPLES / possibleCpus())));
     const names = hooks.map(({ kind }, index) => `time_${kind}_${index}`);
     const others = ['time_tracepoint', ...(twin === undefined ? [] : ['time_twin'])];
     return opened(
@@ -163,11 +182,11 @@ export class Stopwatch {
           if (kind === 'fentry') object.target(names[index] as string, name);
         if (twin !== undefined) object.target('time_twin', twin);
         object.resize('chain_cpus', possibleCpus());
-        object.resize('samples', most);
+        object.resize('samples', each * possibleCpus());
       },
       (object) => {
-        const watch = new Stopwatch(object, most);
-        want(object, [irq]);
+        const watch = new Stopwatch(object, most, each);
+        want(object, irqs);
         for (const [index, { kind, name }] of hooks.entries()) {
           if (kind === 'fentry') object.attach(names[index] as string);
           else object.attachKprobe(names[index] as string, name);
@@ -182,16 +201,14 @@ export class Stopwatch {
 
   /** Interrupts so far. */
   count(): number {
-    return Math.min(
-      new DataView(this.head.buffer).getUint32(0, true),
-      Math.floor(this.samples.buffer.byteLength / SAMPLE_BYTES),
-    );
+    return this.perCpu().reduce((sum, { length }) => sum + length, 0);
   }
 
-  /** Their times, from the first one of each. */
+  /** The times of as many as were asked for, from the first one of each. */
   read(): Sample[] {
     const words = new BigUint64Array(this.samples.buffer);
-    return Array.from({ length: this.count() }, (_, index) => {
+    const indexes = this.perCpu().flatMap(({ from, length }) => Array.from({ length }, (_, i) => from + i));
+    return indexes.slice(0, this.most).map((index) => {
       const times = words.subarray(index * HOOKS, (index + 1) * HOOKS);
       const first = times.reduce((a, b) => (b !== 0n && (a === 0n || b < a) ? b : a), 0n);
       // 1, not 0: that says that it was not entered.
@@ -199,9 +216,17 @@ export class Stopwatch {
     });
   }
 
+  private perCpu(): { readonly from: number; readonly length: number }[] {
+    const view = new DataView(this.cpus.buffer);
+    return Array.from({ length: possibleCpus() }, (_, cpu) => {
+      const from = cpu * this.each;
+      return { from, length: view.getUint32(cpu * CPU.SIZE + CPU.next, true) - from };
+    });
+  }
+
   close(): void {
     this.samples.close();
-    this.head.close();
+    this.cpus.close();
     this.object.close();
   }
 }

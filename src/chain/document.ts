@@ -50,6 +50,8 @@ export interface StackDocument {
   readonly missing: readonly Missing[];
   readonly measured: {
     readonly interrupts: number;
+    /** The lines whose interrupts were timed: all that were asked for. */
+    readonly irqs: readonly number[];
     readonly earliest: string;
     /** The tracepoint irq_handler_entry. */
     readonly tracepoint: After | null;

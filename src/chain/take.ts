@@ -101,13 +101,13 @@ function named(
 
 /** Times the hookable functions. undefined: none is, or no further interrupt came. */
 async function time(
-  irq: number,
+  irqs: readonly number[],
   hooks: readonly Hooking[],
   { count, waitMs }: ChainRequest,
 ): Promise<readonly Sample[]> {
   if (count === 0 || hooks.length === 0) return [];
   const twin = hooks.find(({ kind }) => kind === 'fentry')?.name;
-  const watch = Stopwatch.open(irq, hooks, twin, count);
+  const watch = Stopwatch.open(irqs, hooks, twin, count);
   try {
     await waitFor(() => watch.count() >= count, waitMs);
     return watch.read();
@@ -123,10 +123,8 @@ export async function takeChain(request: ChainRequest, files: KernelFiles = HOST
   const release = kernelRelease(files);
   const [asked] = askHookable([{ name: handler.name, address: undefined, module: handler.module }], files);
   const hooking = hookingOf(handler.name, asked as Hookable);
-  const trap = StackTrap.open(
-    owners.map(({ irq }) => irq.irq),
-    hooking,
-  );
+  const irqs = owners.map(({ irq }) => irq.irq);
+  const trap = StackTrap.open(irqs, hooking);
   let taken: ReturnType<StackTrap['take']>;
   let stacks: ReturnType<typeof named>;
   try {
@@ -171,7 +169,8 @@ export async function takeChain(request: ChainRequest, files: KernelFiles = HOST
     if (one !== undefined && hookings.size < MOST_HOOKS) hookings.set(name, one);
   }
   const hooks = [...hookings.values()];
-  const samples = await time(irq, hooks, request);
+  // Of all of them, which the same function answers: the first may have been the only one of its line.
+  const samples = await time(irqs, hooks, request);
   const earliest = earliestHook(samples, hooks.length);
   const after = earliest === undefined ? [] : offsets(samples, AT_TWIN + 1, earliest);
   const entries = (frames: readonly Frame[], from: number): ChainFunction[] =>
@@ -213,6 +212,7 @@ export async function takeChain(request: ChainRequest, files: KernelFiles = HOST
         ? null
         : {
             interrupts: samples.length,
+            irqs,
             earliest: (hooks[earliest] as Hooking).name,
             tracepoint: afterOf(after[AT_TRACEPOINT]),
             hookNs: twinCost(samples, hooks),

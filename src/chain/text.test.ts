@@ -36,7 +36,7 @@ const document: StackDocument = {
   before: [entry('irq_enter_rcu', { offset: null })],
   interrupted: ['do_idle'],
   missing: [{ name: 'do_IRQ', why: 'gone' }],
-  measured: { interrupts: 9, earliest: 'irq_enter_rcu', tracepoint: null, hookNs: 120 },
+  measured: { interrupts: 9, irqs: [26, 27], earliest: 'irq_enter_rcu', tracepoint: null, hookNs: 120 },
   notes: [],
 };
 
@@ -52,7 +52,7 @@ describe('stack as text', () => {
 
   it('says how it was measured, and of how many', () => {
     expect(text.find((line) => line.startsWith('µs after'))).toMatch(
-      /irq_enter_rcu.*9 interrupts.*120 ns apart/,
+      /irq_enter_rcu.*9 interrupts of IRQ 26, 27, .*120 ns apart/,
     );
   });
 

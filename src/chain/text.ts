@@ -69,7 +69,7 @@ export function stackText(document: StackDocument): string[] {
     ...(measured === null
       ? []
       : [
-          `µs after ${measured.earliest}, the earliest hook; medians of ${measured.interrupts} interrupts, with all these hooks on` +
+          `µs after ${measured.earliest}, the earliest hook; medians of ${measured.interrupts} interrupts of IRQ ${measured.irqs.join(', ')}, with all these hooks on` +
             (measured.hookNs === null ? '' : `; two on one function are ${measured.hookNs} ns apart`),
           ...(measured.tracepoint === null
             ? []

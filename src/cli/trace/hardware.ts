@@ -1,7 +1,7 @@
 /** The NIC's own stamps in a trace: read where they are on, turned on where that was asked for. */
 import { RxError } from '../../base/errors.js';
 import { spanText } from '../../base/time.js';
-import type { HardwareOptions } from '../../method/ebpf/hardware.js';
+import type { HardwareOptions } from '../../method/hardware.js';
 import { type Stamping, StampSwitch, stampingOf } from '../../nic/hardware-stamps.js';
 import type { Nic } from '../../nic/nic.js';
 import { FILTER_ALL, FILTER_NONE, filterFrames } from '../../nic/rx-filters.js';

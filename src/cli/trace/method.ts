@@ -1,6 +1,6 @@
 /** The way of listening that a trace was asked to use. */
 import { RxError } from '../../base/errors.js';
-import type { HardwareOptions } from '../../method/ebpf/hardware.js';
+import type { HardwareOptions } from '../../method/hardware.js';
 import { METHODS } from '../../method/index.js';
 import type { Method, MethodFilters, MethodRequest } from '../../method/method.js';
 import { DEFAULT_METHOD } from '../../method/names.js';

@@ -3,7 +3,7 @@
  * known of it, and no interrupt.
  */
 import { spanText } from '../../base/time.js';
-import { HardwareStamps } from '../ebpf/hardware.js';
+import { HardwareStamps } from '../hardware.js';
 import { HEADER_WORDS, type Lane, PacketColumns } from '../../record/lane.js';
 import type { FilterCounter, Listened, StageWay } from '../../record/source.js';
 import { stageIndex } from '../../stages.js';

@@ -2,7 +2,7 @@
 import type { WantedIrq } from '../../record/source.js';
 import type { StageName } from '../../stages.js';
 import type { KernelFilter } from './filter.js';
-import type { HardwareOptions } from './hardware.js';
+import type { HardwareOptions } from '../hardware.js';
 import { STAMP } from './layout.gen.js';
 
 /** What to listen to, and how. */

@@ -22,7 +22,7 @@ import type { CrossClock } from '../../sys/ptp.js';
 import { Decoder } from './decode.js';
 import { FULL, type Flavour, onKprobe } from './flavour.js';
 import { IRQ_FILTER, KIND, LIMITS, LOSS } from './layout.gen.js';
-import { HardwareStamps } from './hardware.js';
+import { HardwareStamps } from '../hardware.js';
 import type { EbpfOptions } from './options.js';
 import type { Plan } from './plan.js';
 import { Rings } from './ring.js';

@@ -3,7 +3,7 @@
  * order.
  */
 import { beforeAll, expect, it } from 'vitest';
-import { udpFlows } from '../../../lab/frames.js';
+import { ADDRESSES, udpFlows } from '../../../lab/frames.js';
 import type { Guest } from '../../../lab/guest.js';
 import type { StackDocument } from '../../../src/chain/document.js';
 
@@ -20,9 +20,10 @@ async function under<Result>(guest: Guest, index: number, command: Promise<Resul
     state.over = true;
   });
   ended.catch(() => undefined);
-  const injector = index === 0 ? guest.injector : guest.secondInjector;
+  const [injector, targetMac] =
+    index === 0 ? [guest.injector, ADDRESSES.guestMac] : [guest.secondInjector, ADDRESSES.secondMac];
   while (!state.over) {
-    await injector.send(udpFlows({ count: 10, flows: 8 }), { burst: 1, gapUs: 10_000 });
+    await injector.send(udpFlows({ count: 10, flows: 8, targetMac }), { burst: 1, gapUs: 10_000 });
     await pause(50);
   }
   return ended;
@@ -71,10 +72,13 @@ export function stackChecks(guest: Guest, kernel: string, handlers: readonly str
     }
   });
 
-  it('finds the driver’s own function', () => {
+  it('finds the driver’s own function', async () => {
     expect(documents.map(({ handler }) => handler.name)).toEqual(handlers);
     expect(documents.map(({ frames }) => frames[0]?.function)).toEqual(handlers);
-    for (const { frames } of documents) expect(frames[0]?.origin).not.toBe('vmlinux');
+    for (const [index, { frames }] of documents.entries()) {
+      const symbol = await guest.shell(`grep -w '[tT] ${handlers[index]}' /proc/kallsyms`);
+      expect(frames[0]?.origin).toBe(/\[(\S+)\]$/.exec(symbol.trim())?.[1] ?? 'vmlinux');
+    }
   });
 
   it('ends where the CPU enters', () => {
@@ -85,11 +89,12 @@ export function stackChecks(guest: Guest, kernel: string, handlers: readonly str
   });
 
   it.each([0, 1])('has the functions of perf’s call graph, in its order (NIC %i)', async (index) => {
-    const { irq, handler, frames } = documents[index] as StackDocument;
+    const { handler, frames, measured } = documents[index] as StackDocument;
+    const filter = measured?.irqs.map((irq) => `irq==${irq}`).join('||');
     const event = `rxlab/isr${index}`;
     await guest.shell(`echo 'p:${event} ${handler.name} irq=%di:u32' >> ${TRACEFS}/kprobe_events`);
     const file = `/tmp/perf${index}`;
-    const record = `perf record -q -g -a -e ${event.replace('/', ':')} --filter 'irq==${irq}' -o ${file} -- sleep 6`;
+    const record = `perf record -q -g -a -e ${event.replace('/', ':')} --filter '${filter}' -o ${file} -- sleep 6`;
     await under(guest, index, guest.shell(record));
     const text = await guest.shell(`perf script -i ${file}`);
     await guest.shell(`echo '-:${event}' >> ${TRACEFS}/kprobe_events`);

@@ -2,11 +2,11 @@
  * The NIC's own stamps on their way into the lanes: decoded in the NIC's clock, converted when the clocks have been read
  * behind them, so that every stamp lies between two readings and none has to wait.
  */
-import { RxError } from '../../base/errors.js';
-import { HardwareClock } from '../../record/hardware-clock.js';
-import type { Lane } from '../../record/lane.js';
-import type { StageWay } from '../../record/source.js';
-import type { CrossClock } from '../../sys/ptp.js';
+import { RxError } from '../base/errors.js';
+import { HardwareClock } from '../record/hardware-clock.js';
+import type { Lane } from '../record/lane.js';
+import type { StageWay } from '../record/source.js';
+import type { CrossClock } from '../sys/ptp.js';
 
 /** The clocks are read this often, and after each drain that brought stamps. */
 const READ_EVERY_NS = 1e9;
