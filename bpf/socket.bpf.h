@@ -145,10 +145,10 @@ int BPF_PROG(socket_woken, struct task_struct___rx *task)
 	struct rx_cpu *cpu = this_cpu(&id);
 
 	/* An interrupt may come in between and wake whom it likes; and where the backlog is worked
-	 * off in a task, so may a softirq or another task. */
+	 * off in a task, so may a softirq or another task. PREEMPT_RT wakes more. */
 	if (!cpu || !cpu->waking.active || in_hardirq() ||
 	    cpu->waking.in_softirq != (serving_softirq() != 0) ||
-	    cpu->waking.task != bpf_get_current_pid_tgid())
+	    cpu->waking.task != bpf_get_current_pid_tgid() || woken_by_rt(task))
 		return 0;
 	u32 side = cpu->waking.side;
 	struct rx_woken *record = later_begin(cpu, id, side, sizeof(*record));

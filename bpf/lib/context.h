@@ -53,6 +53,27 @@ static __always_inline int in_hardirq(void)
  * processing RT aware". */
 #define SOFTIRQS_BY_TASK bpf_core_field_exists(((struct task_struct___rx *)0)->softirq_disable_cnt)
 
+#define TASK_RTLOCK_WAIT 0x1000
+#define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
+
+/* True when PREEMPT_RT wakes this task for itself, and whatever runs has nothing to do with it. A
+ * spinlock sleeps there, and whoever lets one go wakes the next (5f220be21418 "sched/wakeup: Prepare
+ * for RT sleeping spin/rwlocks"); and the end of an interrupt, which counts as the task's own time,
+ * wakes the threads of the softirqs that it has raised (__irq_exit_rcu() in kernel/softirq.c). */
+static __always_inline int woken_by_rt(struct task_struct___rx *task)
+{
+	char name[8] = "";
+
+	if (!SOFTIRQS_BY_TASK)
+		return 0;
+	if (BPF_CORE_READ(task, __state) & TASK_RTLOCK_WAIT)
+		return 1;
+	if (!(BPF_CORE_READ(task, flags) & PF_KTHREAD))
+		return 0;
+	bpf_probe_read_kernel(name, sizeof(name), &task->comm);
+	return !__builtin_memcmp(name, "ksoftirq", 8) || !__builtin_memcmp(name, "ktimers/", 8);
+}
+
 /* True when the softirq stamp of this CPU is about the code that runs now: threaded NAPI and busy
  * polling run with softirqs disabled, not in one. */
 static __always_inline int serving_softirq(void)

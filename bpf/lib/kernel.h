@@ -138,6 +138,7 @@ struct napi_struct {
 };
 
 struct task_struct___rx {
+	unsigned int __state;
 	unsigned int flags;
 	int pid;
 	char comm[16];
