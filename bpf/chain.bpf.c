@@ -2,7 +2,8 @@
 /*
  * `rxstamp stack`: the call stack of one interrupt, and when each function of it that can be hooked
  * is entered. User space says which functions, after it has seen the stack. Several lines may be
- * wanted, of which each runs on one CPU at a time: what is timed is written per CPU, and has one writer.
+ * wanted, of which each runs on one CPU at a time: what is timed is written per CPU, and has one
+ * writer.
  */
 #include "lib/kernel.h"
 #include <bpf/bpf_helpers.h>

@@ -57,9 +57,10 @@ static __always_inline int in_hardirq(void)
 #define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
 
 /* True when PREEMPT_RT wakes this task for itself, and whatever runs has nothing to do with it. A
- * spinlock sleeps there, and whoever lets one go wakes the next (5f220be21418 "sched/wakeup: Prepare
- * for RT sleeping spin/rwlocks"); and the end of an interrupt, which counts as the task's own time,
- * wakes the threads of the softirqs that it has raised (__irq_exit_rcu() in kernel/softirq.c). */
+ * spinlock sleeps there, and whoever lets one go wakes the next (5f220be21418 "sched/wakeup:
+ * Prepare for RT sleeping spin/rwlocks"); and the end of an interrupt, which counts as the task's
+ * own time, wakes the threads of the softirqs that it has raised (__irq_exit_rcu() in
+ * kernel/softirq.c). */
 static __always_inline int woken_by_rt(struct task_struct___rx *task)
 {
 	char name[8] = "";
