@@ -1,4 +1,5 @@
 /** ETHTOOL_GDRVINFO: who drives an interface. Software interfaces answer with their kind. */
+import { cText } from '../base/c-text.js';
 import { ethtoolCalls } from './ethtool-ioctl.js';
 
 const ETHTOOL_GDRVINFO = 3;
@@ -10,7 +11,6 @@ export function driverName(iface: string): string | undefined {
   const bytes = new Uint8Array(DRVINFO.size);
   new DataView(bytes.buffer).setUint32(0, ETHTOOL_GDRVINFO, true);
   if (ethtoolCalls(iface)(bytes) !== 0) return undefined;
-  const text = Buffer.from(bytes).toString('latin1', DRVINFO.driver, DRVINFO.driver + DRVINFO.text);
-  const name = text.split('\0')[0] ?? '';
+  const name = cText(bytes.subarray(DRVINFO.driver, DRVINFO.driver + DRVINFO.text));
   return name === '' ? undefined : name;
 }

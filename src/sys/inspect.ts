@@ -3,6 +3,7 @@
  * Kernel addresses are compared inside rxstamp and never shown. Needs CAP_BPF and CAP_PERFMON and kernel 5.10; before
  * 5.13 also CAP_SYSLOG for the names of functions.
  */
+import { cText } from '../base/c-text.js';
 import { closeSync, constants, openSync } from 'node:fs';
 import koffi from 'koffi';
 import { RxError } from '../base/errors.js';
@@ -90,11 +91,8 @@ const testRun = koffi.load('libbpf.so.1').func('int bpf_prog_test_run_opts(int f
 /** Pages that hold `bytes`. */
 const pages = (bytes: number): number => Math.ceil(bytes / 4096) * 4096;
 
-function text(view: DataView, offset: number): string {
-  const bytes = new Uint8Array(view.buffer, view.byteOffset + offset, NAME);
-  const end = bytes.indexOf(0);
-  return Buffer.from(bytes.subarray(0, end < 0 ? NAME : end)).toString('latin1');
-}
+const text = (view: DataView, offset: number): string =>
+  cText(new Uint8Array(view.buffer, view.byteOffset + offset, NAME));
 
 /** Name of a function: as the kernel wrote it, else from /proc/kallsyms, else `?`. */
 function functionName(view: DataView, nameAt: number, addressAt: number): string {

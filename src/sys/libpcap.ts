@@ -3,6 +3,7 @@
  * It is loaded when it is first needed. Names of hosts and services are looked up while it compiles, which may send
  * queries and wait for their answers.
  */
+import { cText } from '../base/c-text.js';
 import koffi from 'koffi';
 import { RxError } from '../base/errors.js';
 
@@ -67,8 +68,6 @@ function functions() {
 let loaded: ReturnType<typeof functions> | undefined;
 /** @throws RxError RXS_NO_LIBPCAP */
 const pcap = (): ReturnType<typeof functions> => (loaded ??= functions());
-
-const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8').replace(/\0.*$/s, '');
 
 /** Netmask of an interface, as `ip broadcast` needs it. */
 function netmaskOf(device: string): number {
@@ -137,7 +136,7 @@ export class PcapFilter {
 function openLive({ device, link }: FilterTarget): Pointer | string {
   const error = new Uint8Array(ERROR_BYTES);
   const handle = pcap().create(device ?? 'any', error) as Pointer;
-  if (handle === null) return textOf(error);
+  if (handle === null) return cText(error);
   pcap().setSnaplen(handle, SNAPLEN);
   pcap().setBufferSize(handle, 1 << 19);
   const status = pcap().activate(handle) as number;

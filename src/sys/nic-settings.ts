@@ -3,6 +3,7 @@
  * their feature flag. Reads give the value or the driver's reason; writes give the reason or undefined when accepted.
  * Accepted is all that it says: some drivers accept what changes nothing.
  */
+import { cText } from '../base/c-text.js';
 import { type Answer, known, unknown } from '../base/answer.js';
 import { ETHTOOL, type EthtoolCall, refusal } from './ethtool-ioctl.js';
 
@@ -263,8 +264,7 @@ export class EthtoolSettings implements NicSettings {
     if (this.call(bytes) !== 0) return [];
     return Array.from({ length: count }, (_, i) => {
       const at = 12 + i * STRING_SIZE;
-      const text = Buffer.from(bytes.subarray(at, at + STRING_SIZE)).toString('latin1');
-      return text.replace(/\0.*$/s, '').trim();
+      return cText(bytes.subarray(at, at + STRING_SIZE)).trim();
     });
   }
 }

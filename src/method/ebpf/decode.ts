@@ -2,6 +2,7 @@
  * Ring records into lanes: the hot path of the reader. Typed arrays in, typed arrays out; no object, closure or BigInt
  * per record. Times are subtracted in 32-bit halves, so they are exact at any uptime.
  */
+import { cText } from '../../base/c-text.js';
 import {
   HARDWARE_STAGE,
   HEADER_WORDS,
@@ -229,9 +230,8 @@ export class Decoder {
     const [a, b, c, d] = [words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!];
     let known = this.names.get(tid);
     if (known === undefined || known.a !== a || known.b !== b || known.c !== c || known.d !== d) {
-      const bytes = Buffer.from(words.buffer, words.byteOffset + at * 4, LIMITS.TASK_NAME_BYTES);
-      const end = bytes.indexOf(0);
-      known = { a, b, c, d, name: bytes.toString('utf8', 0, end < 0 ? bytes.length : end) };
+      const bytes = new Uint8Array(words.buffer, words.byteOffset + at * 4, LIMITS.TASK_NAME_BYTES);
+      known = { a, b, c, d, name: cText(bytes) };
       this.names.set(tid, known);
     }
     this.record.tid = tid;
