@@ -106,8 +106,6 @@ static __always_inline void take_from_pending(struct rx_cpu *cpu, u32 ifindex, u
 	poll->flags |= RX_POLL_CAUSED | (found > 1 ? RX_POLL_AMBIGUOUS : 0);
 }
 
-#define WORD(a, b, c, d) ((u32)(a) | (u32)(b) << 8 | (u32)(c) << 16 | (u32)(d) << 24)
-
 /* Where a poll of the running task runs: without a softirq, and in one. Busy polling calls the
  * driver's poll function directly (busy_poll_stop, napi_busy_loop), with softirqs disabled but not
  * in one. Threads are told apart by the names that the kernel gives them; a task of user space may

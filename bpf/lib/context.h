@@ -53,8 +53,12 @@ static __always_inline int in_hardirq(void)
  * processing RT aware". */
 #define SOFTIRQS_BY_TASK bpf_core_field_exists(((struct task_struct___rx *)0)->softirq_disable_cnt)
 
+/* include/linux/sched.h */
 #define TASK_RTLOCK_WAIT 0x1000
-#define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
+#define PF_KTHREAD 0x00200000
+
+/* Four letters of a task's name, as one number. */
+#define WORD(a, b, c, d) ((u32)(a) | (u32)(b) << 8 | (u32)(c) << 16 | (u32)(d) << 24)
 
 /* True when PREEMPT_RT wakes this task for itself, and whatever runs has nothing to do with it. A
  * spinlock sleeps there, and whoever lets one go wakes the next (5f220be21418 "sched/wakeup:
@@ -63,16 +67,18 @@ static __always_inline int in_hardirq(void)
  * kernel/softirq.c). */
 static __always_inline int woken_by_rt(struct task_struct___rx *task)
 {
-	char name[8] = "";
+	u32 name[2] = {};
 
 	if (!SOFTIRQS_BY_TASK)
 		return 0;
-	if (BPF_CORE_READ(task, __state) & TASK_RTLOCK_WAIT)
+	/* Before 5.14 the field has another name, and the RT patches of that time no such state. */
+	if (bpf_core_field_exists(task->__state) && BPF_CORE_READ(task, __state) & TASK_RTLOCK_WAIT)
 		return 1;
 	if (!(BPF_CORE_READ(task, flags) & PF_KTHREAD))
 		return 0;
 	bpf_probe_read_kernel(name, sizeof(name), &task->comm);
-	return !__builtin_memcmp(name, "ksoftirq", 8) || !__builtin_memcmp(name, "ktimers/", 8);
+	return (name[0] == WORD('k', 's', 'o', 'f') && name[1] == WORD('t', 'i', 'r', 'q')) ||
+	       (name[0] == WORD('k', 't', 'i', 'm') && name[1] == WORD('e', 'r', 's', '/'));
 }
 
 /* True when the softirq stamp of this CPU is about the code that runs now: threaded NAPI and busy
