@@ -13,7 +13,7 @@ const HOOKS = 16;
 const SAMPLE_BYTES = HOOKS * 8;
 const CPU = { next: SAMPLE_BYTES, end: SAMPLE_BYTES + 4, SIZE: SAMPLE_BYTES + 8 } as const;
 const MOST_IRQS = 4096;
-/** 128 MiB; an interrupt goes to any CPU, so each has room for its part. */
+/** 128 MiB. */
 const MOST_SAMPLES = 2 ** 20;
 const PAGE = 4096;
 
@@ -140,30 +140,32 @@ export class StackTrap {
   }
 }
 
+/** Interrupts that can be timed on this machine: all of them may come to one CPU, so each has room for as many. */
+export const mostTimed = (): number => Math.max(1, Math.floor(MOST_SAMPLES / possibleCpus()));
+
 /** Times functions at the interrupts of some lines: hook i of a sample is the i-th of `hooks`. */
 export class Stopwatch {
   private readonly object: BpfObject;
   private readonly cpus: Mapping;
   private readonly samples: Mapping;
   private readonly most: number;
-  private readonly each: number;
 
-  private constructor(object: BpfObject, most: number, each: number) {
+  private constructor(object: BpfObject, most: number) {
     const count = possibleCpus();
     this.object = object;
     this.most = most;
-    this.each = each;
     this.cpus = mapOf(object, 'chain_cpus', CPU.SIZE, count, true);
-    this.samples = mapOf(object, 'samples', SAMPLE_BYTES, each * count, false);
+    this.samples = mapOf(object, 'samples', SAMPLE_BYTES, most * count, false);
     const view = new DataView(this.cpus.buffer);
     for (let cpu = 0; cpu < count; cpu++) {
-      view.setUint32(cpu * CPU.SIZE + CPU.next, cpu * each, true);
-      view.setUint32(cpu * CPU.SIZE + CPU.end, (cpu + 1) * each, true);
+      view.setUint32(cpu * CPU.SIZE + CPU.next, cpu * most, true);
+      view.setUint32(cpu * CPU.SIZE + CPU.end, (cpu + 1) * most, true);
     }
   }
 
   /**
    * @param hooks at most {@link MOST_HOOKS}
+   * @param most interrupts to time, not more than {@link mostTimed}
    * @param twin the function that gets a second program, by fentry: their distance is what one costs
    */
   static open(
@@ -172,7 +174,6 @@ export class Stopwatch {
     twin: string | undefined,
     most: number,
   ): Stopwatch {
-    const each = Math.max(1, Math.min(most, Math.floor(MOST_SAMPLES / possibleCpus())));
     const names = hooks.map(({ kind }, index) => `time_${kind}_${index}`);
     const others = ['time_tracepoint', ...(twin === undefined ? [] : ['time_twin'])];
     return opened(
@@ -182,10 +183,10 @@ export class Stopwatch {
           if (kind === 'fentry') object.target(names[index] as string, name);
         if (twin !== undefined) object.target('time_twin', twin);
         object.resize('chain_cpus', possibleCpus());
-        object.resize('samples', each * possibleCpus());
+        object.resize('samples', most * possibleCpus());
       },
       (object) => {
-        const watch = new Stopwatch(object, most, each);
+        const watch = new Stopwatch(object, most);
         want(object, irqs);
         for (const [index, { kind, name }] of hooks.entries()) {
           if (kind === 'fentry') object.attach(names[index] as string);
@@ -219,7 +220,7 @@ export class Stopwatch {
   private perCpu(): { readonly from: number; readonly length: number }[] {
     const view = new DataView(this.cpus.buffer);
     return Array.from({ length: possibleCpus() }, (_, cpu) => {
-      const from = cpu * this.each;
+      const from = cpu * this.most;
       return { from, length: view.getUint32(cpu * CPU.SIZE + CPU.next, true) - from };
     });
   }

@@ -17,6 +17,7 @@ import {
   type RawStack,
   StackTrap,
   Stopwatch,
+  mostTimed,
 } from './capture.js';
 import { type ChainFunction, type StackDocument, afterOf } from './document.js';
 import { type Frame, cutChain, missingFunctions, tracepointOf } from './frames.js';
@@ -119,6 +120,13 @@ async function time(
 /** @throws RxError RXS_NO_INTERRUPT when none came, RXS_USAGE, RXS_NO_METHOD, RXS_SYS, RXS_NO_PRIVILEGE */
 export async function takeChain(request: ChainRequest, files: KernelFiles = HOST): Promise<StackDocument> {
   const { owners, waitMs } = request;
+  if (request.count > mostTimed())
+    throw new RxError('RXS_USAGE', {
+      doing: 'timing interrupts: --count',
+      subject: String(request.count),
+      why: `with the CPUs of this machine there is room for ${mostTimed()}`,
+      hint: 'give a smaller number',
+    });
   const handler = oneHandler(owners);
   const release = kernelRelease(files);
   const [asked] = askHookable([{ name: handler.name, address: undefined, module: handler.module }], files);
