@@ -28,11 +28,19 @@ function definitionFile(tracefs: Tracefs): string | undefined {
   return ['dynamic_events', 'kprobe_events'].find((file) => tracefs.has(file));
 }
 
+function instances(tracefs: Tracefs): readonly string[] {
+  try {
+    return readdirSync(join(tracefs.path, 'instances'));
+  } catch (cause) {
+    throw tracefs.refused('reading', 'instances', undefined, cause);
+  }
+}
+
 /** Everything in tracefs that bears rxstamp's name: instances first, because an enabled probe cannot be removed. */
 export function findOwn(tracefs: Tracefs): readonly Leftover[] {
   const file = definitionFile(tracefs);
   const names = [
-    ...readdirSync(join(tracefs.path, 'instances')).map((name) => ['instance', name, name] as const),
+    ...instances(tracefs).map((name) => ['instance', name, name] as const),
     ...(file === undefined ? [] : probesIn(tracefs.read(file))).map(
       (name) => ['probe', name, name.split('/')[0] ?? ''] as const,
     ),

@@ -27,7 +27,7 @@ export function clearLeftovers(): readonly string[] {
   try {
     return openTracefs().notes;
   } catch (error) {
-    // Without tracefs nothing can have been left in it.
+    // Where it is not mounted or not readable nothing can be cleared; those who need it say why.
     if (error instanceof RxError && error.code === 'RXS_TRACEFS') return [];
     throw error;
   }
