@@ -3,9 +3,9 @@
  * Kernel addresses are compared inside rxstamp and never shown. Needs CAP_BPF and CAP_PERFMON and kernel 5.10; before
  * 5.13 also CAP_SYSLOG for the names of functions.
  */
-import { cText } from '../base/c-text.js';
 import { closeSync, constants, openSync } from 'node:fs';
 import koffi from 'koffi';
+import { cText } from '../base/c-text.js';
 import { RxError } from '../base/errors.js';
 import { functionAt } from './kallsyms.js';
 import { BpfObject } from './libbpf.js';

@@ -3,8 +3,8 @@
  * It is loaded when it is first needed. Names of hosts and services are looked up while it compiles, which may send
  * queries and wait for their answers.
  */
-import { cText } from '../base/c-text.js';
 import koffi from 'koffi';
+import { cText } from '../base/c-text.js';
 import { RxError } from '../base/errors.js';
 
 /** Link types that a filter can be compiled for (pcap-linktype(7)). */

@@ -3,8 +3,8 @@
  * their feature flag. Reads give the value or the driver's reason; writes give the reason or undefined when accepted.
  * Accepted is all that it says: some drivers accept what changes nothing.
  */
-import { cText } from '../base/c-text.js';
 import { type Answer, known, unknown } from '../base/answer.js';
+import { cText } from '../base/c-text.js';
 import { ETHTOOL, type EthtoolCall, refusal } from './ethtool-ioctl.js';
 
 /** The receive-side scaling of an interface, or of one of its contexts. */

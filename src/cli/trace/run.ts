@@ -1,5 +1,6 @@
 /** `rxstamp trace`: start, drain until told to stop, sum up. */
 import { EXIT } from '../../base/errors.js';
+import { clearLeftovers } from '../../method/tracefs/door.js';
 import type { ArrivalFacts } from '../../packet/arrival.js';
 import type { FilterCounter, TraceSource } from '../../record/source.js';
 import type { Change, TraceMeta } from '../../report/format/format.js';
@@ -10,7 +11,6 @@ import { version } from '../../sys/package.js';
 import { checkPrivileges, checkProcesses, checkStamped, checkTold } from './check.js';
 import { askFacts, renewing } from './facts.js';
 import { MOST_NOTES, clockSetText, openHardware } from './hardware.js';
-import { clearLeftovers } from '../../method/tracefs/door.js';
 import { Listing } from './listing.js';
 import { type TraceOptions, readOptions } from './options.js';
 import { ShownClock } from './shown-clock.js';
