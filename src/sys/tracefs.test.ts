@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { savedFiles } from './saved-files.js';
 import { cpuMask, lostInStats } from './trace-instance.js';
-import { probesIn } from './trace-leftovers.js';
+import { findOwn, probesIn } from './trace-leftovers.js';
 import { missedInProfile } from './trace-probes.js';
-import { errorFor, findTracefs } from './tracefs.js';
+import { Tracefs, errorFor, findTracefs } from './tracefs.js';
 
 describe('findTracefs', () => {
   const mounts = (...lines: string[]): string | undefined =>
@@ -69,5 +69,16 @@ r8:xrxstamp_1_2_1/e do_exit`;
       '  e_flow                    12               3\n  xe_flow                    12               5\n';
     expect(missedInProfile(profile, 'e_flow')).toBe(3);
     expect(missedInProfile(profile, 'flow')).toBe(0);
+  });
+});
+
+describe('findOwn', () => {
+  it('says of a folder that cannot be read which one, and why', () => {
+    expect(() => findOwn(new Tracefs('/nowhere'))).toThrow(
+      expect.objectContaining({
+        code: 'RXS_TRACEFS',
+        message: expect.stringContaining('reading /nowhere/instances: ') as string,
+      }),
+    );
   });
 });
