@@ -15,6 +15,8 @@ const CLI = ['node', 'dist/src/cli/main.js'];
 const FRAMES = 40;
 /** Turns of half a second or more, in which the tools must have started. */
 const READY_TURNS = 150;
+/** Turns of a second in which the kernel must have freed the programs of tools that have ended. */
+const SYMBOL_TURNS = 30;
 /** The hooks of all tools run one behind the other, in an emulator. */
 const APART_NS = 20_000_000;
 
@@ -67,6 +69,36 @@ export function explainChecks(guest: Guest, kernel: string): void {
     Number((await guest.shell('cat /proc/uptime')).split(' ')[0]) * 1e9;
   const script = (lines: readonly string[]): string => lines.join('\n');
 
+  /**
+   * Ends command lines, trace-cmd behind all others: at its end it writes the kernel's symbols, whose size it has asked
+   * for before, and ends without a file when a program of another tool goes meanwhile.
+   */
+  async function endAll(lines: readonly Line[], started: readonly Running[]): Promise<Finished[]> {
+    const pairs = started.map((one, index) => ({ one, own: ownCommand(lines[index] as Line, index) }));
+    const others = pairs.filter(({ own }) => own === undefined);
+    for (const { one } of others) one.kill('SIGINT');
+    await Promise.all(others.map(({ one }) => one.wait()));
+    for (const { one, own } of pairs) {
+      if (own === undefined) continue;
+      await quietSymbols();
+      await guest.shell(`pkill -xf '${own}' || true`);
+      await one.wait();
+    }
+    return Promise.all(started.map((one) => one.wait()));
+  }
+
+  /** Waits until the kernel's symbols stay as they are: it frees programs some time behind their owner's end. */
+  async function quietSymbols(): Promise<void> {
+    const symbols = (): Promise<string> => guest.shell('cksum </proc/kallsyms');
+    for (let turn = 0, last = ''; turn < SYMBOL_TURNS; turn++) {
+      const now = await symbols();
+      if (now === last) return;
+      last = now;
+      await pause(1000);
+    }
+    throw new Error('the kernel’s symbols do not stay as they are');
+  }
+
   /** Runs command lines side by side under the same frames. */
   async function run(lines: readonly Line[]): Promise<void> {
     const started = lines.map((line, index) => {
@@ -98,12 +130,7 @@ export function explainChecks(guest: Guest, kernel: string): void {
     await guest.injector.send(udpFlows({ count: FRAMES, flows: 8 }), { burst: 1, gapUs: 20_000 });
     await pause(500);
     const to = await uptime();
-    for (const [index, one] of started.entries()) {
-      const own = ownCommand(lines[index] as Line, index);
-      if (own === undefined) one.kill('SIGINT');
-      else await guest.shell(`pkill -xf '${own}' || true`);
-    }
-    const done = await Promise.all(started.map((one) => one.wait()));
+    const done = await endAll(lines, started);
     await Promise.all(listening);
     for (const [index, line] of lines.entries()) {
       const { stdout, stderr } = done[index] as Finished;
