@@ -19,6 +19,8 @@ export interface NicModel {
   readonly severalBy: 'socket' | 'tap';
   /** True where `ethtool -N rx-flow-hash udp4 sdfn` spreads UDP flows by their ports. */
   readonly hashesPorts: boolean;
+  /** Receive descriptors per queue, where the default is too few: the NIC drops instead of letting the sender wait. */
+  readonly rxRing?: number;
   readonly about: string;
 }
 
@@ -41,6 +43,7 @@ export const NICS: readonly NicModel[] = [
     unasked: 'most',
     severalBy: 'socket',
     hashesPorts: true,
+    rxRing: 4096,
     about: 'Intel 82576, MSI-X, one interrupt per queue, RSS over UDP ports',
   },
   {
