@@ -119,6 +119,11 @@ export class Running {
     return this.#done;
   }
 
+  /** What it has written until now; its last line may be a part of one. */
+  get soFar(): { readonly stdout: string; readonly stderr: string } {
+    return { stdout: readFileSync(this.#files.out, 'utf8'), stderr: readFileSync(this.#files.err, 'utf8') };
+  }
+
   /** True once the command has ended. */
   get over(): boolean {
     return this.#over;

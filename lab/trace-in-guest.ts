@@ -8,8 +8,8 @@ import type { Running } from './running.js';
 
 /** Longest wait for frames to be counted, seconds. */
 const PATIENCE = 20;
-/** Some NICs count a frame in hardware, before its interrupt: time for its poll, ms. */
-const POLLED_MS = 150;
+/** Some NICs count a frame in hardware, before its interrupt: time for the emulator to raise it, ms. */
+const RAISED_MS = 150;
 
 /**
  * Starts `rxstamp trace … --format ndjson` and returns once it records.
@@ -46,6 +46,15 @@ export async function settle<Answer>(
   }
 }
 
+/**
+ * Waits until every CPU of the guest has run a program that was started after this call: an interrupt that was
+ * raised there before is served by then, and the softirq behind it, however long the host has not run that CPU.
+ */
+export async function everyCpuHasRun(guest: Guest): Promise<void> {
+  const cpus = "sed -n 's/^processor[^0-9]*//p' /proc/cpuinfo";
+  await guest.shell(`for cpu in $(${cpus}); do taskset -c $cpu true || exit 1; done`);
+}
+
 /** Where frames go in, and who counts them; the guest's first NIC unless said. */
 export interface Entrance {
   readonly injector?: Injector;
@@ -54,7 +63,7 @@ export interface Entrance {
 }
 
 /**
- * Sends frames and waits until the interface has counted all of them.
+ * Sends frames and waits until the interface has counted all of them and they were polled.
  * @throws RXS_LAB when it does not within 20 s: the NIC dropped frames, and no tracer can have seen them
  */
 export async function sendCounted(
@@ -76,6 +85,7 @@ export async function sendCounted(
       hint: `look at the drops: ip -s link show ${iface}`,
     });
   }
-  await sleep(POLLED_MS);
+  await sleep(RAISED_MS);
+  await everyCpuHasRun(guest);
   return sent;
 }
