@@ -11,7 +11,9 @@ export const liveOutput = scenario({
       '-c',
       'trap "echo caught; exit 3" INT; while :; do echo tick; sleep 0.1; done',
     ]);
-    const plain = guest.start(['sleep', '1000']);
+    // A signal before the program is there would meet the shell that starts it, and that ignores SIGINT.
+    const plain = guest.start(['sh', '-c', 'echo up; exec sleep 1000']);
+    await plain.lines().next();
     const seen: string[] = [];
     for await (const line of loop.lines()) {
       seen.push(line);
