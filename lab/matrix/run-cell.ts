@@ -30,7 +30,7 @@ const TCP_DATA = Buffer.alloc(TCP_BYTES, 0x61);
 /** IPv4 and UDP headers. */
 const HEADERS = 28;
 /** Longest wait for a receiver, seconds. */
-const PATIENCE = 20;
+const PATIENCE = 60;
 
 const portOf = (index: number): number => FIRST_PORT + (index % FLOWS);
 /** Sizes that tell a datagram's place in its flow. */
@@ -74,6 +74,9 @@ async function sendTcp(guest: Guest): Promise<number> {
   return peer.sent;
 }
 
+/** The trace waits so long for a packet to be read: longer than the host keeps a receiver from running. */
+const WAIT = '10s';
+
 /** As far as any packet's way is followed. */
 const UNTIL = HOOKED_STAGES.at(-1)?.name ?? '';
 
@@ -110,7 +113,7 @@ async function runInGuest(guest: Guest): Promise<{ traffic: Traffic; trace: Trac
   const [udp, tcp, running] = await Promise.all([
     startSink(guest, { count: DATAGRAMS }),
     startTcpSink(guest, TCP_PORT),
-    startTrace(guest, [GUEST_IFACE, '--until', UNTIL]),
+    startTrace(guest, [GUEST_IFACE, '--until', UNTIL, '--wait', WAIT]),
   ]);
   const before = await framesReceived(guest);
   await sendDatagrams(guest);
