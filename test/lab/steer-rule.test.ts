@@ -50,7 +50,7 @@ describe.skipIf(process.env['RXSTAMP_LONG'] !== '1')('steer by n-tuple rules (RX
   });
 
   it('switches rules on, has one per IP version, counts, and takes all of it back', async () => {
-    const { code, stdout, stderr } = await steer('udp dst port 9999', '--queue', '3', '--verify', '1s');
+    const { code, stdout, stderr } = await steer('udp dst port 9999', '--queue', '3', '--verify', '5s');
     expect(code, stderr).toBe(0);
     expect(stderr).toMatch(/^changing: n-tuple rules: off → on$/m);
     expect(stderr).toMatch(
@@ -71,14 +71,14 @@ describe.skipIf(process.env['RXSTAMP_LONG'] !== '1')('steer by n-tuple rules (RX
       '--queue',
       '2',
       '--verify',
-      '1s',
+      '5s',
     );
     expect(narrow.code, narrow.stderr).toBe(0);
     expect(narrow.stderr).toMatch(
       /verified: \d+ packets of 1 flow in [\d.]+ s, all on queue 2, .*before the change: queue 3: /,
     );
     expect(await rules()).toContain('13: Direct to queue 2');
-    const which = await steer('--which', 'udp 10.99.0.1:1000 > 10.99.0.2:9999', '--verify', '500ms');
+    const which = await steer('--which', 'udp 10.99.0.1:1000 > 10.99.0.2:9999', '--verify', '5s');
     expect([which.code, which.stdout]).toEqual([
       0,
       expect.stringMatching(
@@ -103,7 +103,7 @@ describe.skipIf(process.env['RXSTAMP_LONG'] !== '1')('steer by n-tuple rules (RX
 
   it('finds a rule without effect by counting, and takes it back', async () => {
     await guest.shell('echo 0 > /sys/module/rule_nic/parameters/obeys');
-    const { code, stderr } = await steer('udp dst port 9999', '--queue', '3', '--verify', '1s');
+    const { code, stderr } = await steer('udp dst port 9999', '--queue', '3', '--verify', '5s');
     expect([code, stderr]).toEqual([
       1,
       expect.stringMatching(/does not work: .* queue 0: [^]*RXS_STEER_FAILED: /),

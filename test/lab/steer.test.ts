@@ -6,7 +6,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sequencePayload, udpFlows, udpFrame } from '../../lab/frames.js';
 import { Guest } from '../../lab/guest.js';
+import type { Sent } from '../../lab/inject.js';
 import type { Finished } from '../../lab/running.js';
+import { framesReceived, settle } from '../../lab/trace-in-guest.js';
 import { known } from '../../src/base/answer.js';
 import { parseExactFlow } from '../../src/steer/exact-flow.js';
 import { ADDRESSES_AND_PORTS } from '../../src/steer/hash-fields.js';
@@ -14,7 +16,9 @@ import { whichQueue } from '../../src/steer/which.js';
 
 const CLI = ['node', 'dist/src/cli/main.js', 'steer', 'eth0'];
 const FLOWS = 16;
-/** All on one queue: at once they would run over its ring of 256. */
+/** How long steer looks: the host may keep the sender or the guest from running for some seconds of it. */
+const WATCH = '5s';
+/** All on one queue: a flood could run over its ring. */
 const PACED = { gapUs: 1000 };
 
 /**
@@ -34,23 +38,31 @@ const settings = (guest: Guest): Promise<string> =>
     'for what in -x -n "-n eth0 rx-flow-hash udp4" -k; do set -- $what; ethtool $1 eth0 ${3-} ${4-} 2>&1; done; true',
   );
 
-/** Packets that the NIC itself counted on each of two queues while `work` ran. */
-async function counted(guest: Guest, work: () => Promise<unknown>): Promise<number[]> {
+/** Packets that the driver counted on each of two queues of those that `work` sent. */
+async function counted(guest: Guest, work: () => Promise<Sent>): Promise<number[]> {
   const read = async (): Promise<number[]> => {
     const text = await guest.shell('ethtool -S eth0');
     return [0, 1].map((queue) => Number(new RegExp(`rx_queue_${queue}_packets: (\\d+)`).exec(text)?.[1]));
   };
   const before = await read();
-  await work();
-  await guest.shell('sleep 0.5');
-  return (await read()).map((count, queue) => count - (before[queue] ?? 0));
+  const { count: sent } = await work();
+  const grown = async (): Promise<number[]> =>
+    (await read()).map((count, queue) => count - (before[queue] ?? 0));
+  return settle(grown, ([one = 0, two = 0]) => one + two >= sent);
 }
 
 /** Sends 16 flows in turn for as long as `work` runs. */
 async function whileFlowing<Result>(guest: Guest, work: () => Promise<Result>): Promise<Result> {
   const sending = { over: false };
+  // Returns when all of it has come: what follows counts its own.
   const pump = (async (): Promise<void> => {
-    while (!sending.over) await guest.injector.send(flowFrames(64), { gapUs: 3000 });
+    const before = await framesReceived(guest);
+    let sent = 0;
+    while (!sending.over) sent += (await guest.injector.send(flowFrames(64), { gapUs: 3000 })).count;
+    await settle(
+      async () => (await framesReceived(guest)) - before,
+      (count) => count >= sent,
+    );
   })();
   try {
     return await work();
@@ -77,7 +89,7 @@ describe('steer on igb, which refuses rules', () => {
 
   it('falls back to the table, moves all flows, counts them, and gives everything back to the byte', async () => {
     const { code, stdout, stderr } = await whileFlowing(guest, () =>
-      steer(guest, 'udp dst port 9999', '--queue', '1', '--verify', '1500ms'),
+      steer(guest, 'udp dst port 9999', '--queue', '1', '--verify', WATCH),
     );
     expect(code, stderr).toBe(0);
     expect(stderr).toMatch(
@@ -141,7 +153,7 @@ describe('steer on igb, which refuses rules', () => {
 
   it('tells the queue of a flow by watching, because igb keeps its key back, and moves it alone', async () => {
     const { code, stdout } = await whileFlowing(guest, () =>
-      steer(guest, '--which', 'udp 10.77.0.2:1001 > 10.77.0.1:9999', '--verify', '1s'),
+      steer(guest, '--which', 'udp 10.77.0.2:1001 > 10.77.0.1:9999', '--verify', WATCH),
     );
     expect([code, stdout]).toEqual([
       0,
@@ -155,7 +167,7 @@ describe('steer on igb, which refuses rules', () => {
     // The NIC tells the hash of each packet, so one entry of the table is enough.
     const flow = 'udp and src host 10.77.0.2 and dst host 10.77.0.1 and src port 1001 and dst port 9999';
     const moved = await whileFlowing(guest, () =>
-      steer(guest, flow, '--by', 'slot', '--queue', String(1 - queue), '--verify', '1s'),
+      steer(guest, flow, '--by', 'slot', '--queue', String(1 - queue), '--verify', WATCH),
     );
     expect(moved.stderr).toMatch(
       /move with it \(entry by the NIC's own hash of its packets: the driver does not give/,
@@ -176,7 +188,7 @@ describe('steer on vmxnet3, which accepts a table that changes nothing', () => {
   it('counts, says that it does not work, and gives everything back', async () => {
     const before = await settings(guest);
     const { code, stderr } = await whileFlowing(guest, () =>
-      steer(guest, 'udp dst port 9999', '--queue', '1', '--verify', '2s'),
+      steer(guest, 'udp dst port 9999', '--queue', '1', '--verify', WATCH),
     );
     expect(stderr).toMatch(/does not work: \d+ packets of \d+ flows in [\d.]+ s: queue 0: \d+ \(/);
     expect(stderr).toMatch(/undone: udp dst port 9999 → queue 1/);
@@ -250,7 +262,7 @@ describe.skipIf(process.geteuid?.() !== 0)(
       };
       const other = 1 - (await queueOf());
       const { code, stderr } = await whileFlowing(guest, () =>
-        steer(guest, flow, '--queue', String(other), '--verify', '1500ms'),
+        steer(guest, flow, '--queue', String(other), '--verify', WATCH),
       );
       expect(code, stderr).toBe(0);
       expect(stderr).toMatch(/note: flows that share entry \d+ of 128 move with it/);
