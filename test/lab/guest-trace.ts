@@ -3,7 +3,7 @@ import { ADDRESSES, SINK_PORT, sequencePayload, udpFrame } from '../../lab/frame
 import type { Guest } from '../../lab/guest.js';
 import type { Pacing, Sent } from '../../lab/inject.js';
 import type { Running } from '../../lab/running.js';
-import { type Entrance, sendCounted, startTrace } from '../../lab/trace-in-guest.js';
+import { type Entrance, sendCounted, settle, startTrace } from '../../lab/trace-in-guest.js';
 import { HOOKED_STAGES } from '../../src/stages.js';
 import { type NoteLine, type PacketLine, type TraceLines, readTrace } from './ndjson.js';
 
@@ -11,6 +11,8 @@ const FLOWS = 8;
 /** Ports per phase; the flows of a phase take turns. */
 const PORTS = 100;
 const FIRST_PORT = 2000;
+/** Packets that a poll takes at most: NAPI_POLL_WEIGHT is 64. */
+const ONE_POLL = 60;
 
 /** `count` frames of a phase, over `flows` flows, to the first NIC unless another address is given. */
 export function phaseFrames(
@@ -36,7 +38,23 @@ export async function sh(guest: Guest, command: string): Promise<string> {
   return stdout.trim();
 }
 
-/** Receive and transmit interrupts of an interface to one CPU. The first that comes afterwards may still be on the old one. */
+/** Shell text that waits for an interface's carrier, and fails when there is none for long. */
+export const carrierOf = (iface: string): string =>
+  `n=0; until [ "$(cat /sys/class/net/${iface}/carrier 2>/dev/null)" = 1 ]; do n=$((n+1)); [ $n -lt 400 ] || exit 1; sleep 0.05; done`;
+
+/**
+ * Waits until interrupts go to this CPU: the kernel moves one when it comes the next time, so the first one may still be
+ * on the old CPU, with all the packets that wait for it. The igb driver raises each of its queues' every two seconds.
+ */
+export async function interruptsMoved(guest: Guest, irqs: readonly number[], cpu: number): Promise<void> {
+  for (const irq of irqs) {
+    const moved = async (): Promise<boolean> =>
+      (await sh(guest, `cat /proc/irq/${irq}/effective_affinity_list`)) === String(cpu);
+    if (!(await settle(moved, (yes) => yes))) throw new Error(`IRQ ${irq} does not move to CPU ${cpu}`);
+  }
+}
+
+/** Receive and transmit interrupts of an interface to one CPU; returns when those that packets raise are there. */
 export async function moveInterrupts(guest: Guest, cpu: number, iface = 'eth0'): Promise<void> {
   const lines = `grep -E ' ${iface}(-|$)' /proc/interrupts | cut -d: -f1`;
   const moved = await sh(
@@ -44,6 +62,30 @@ export async function moveInterrupts(guest: Guest, cpu: number, iface = 'eth0'):
     `for irq in $(${lines}); do echo ${cpu} >/proc/irq/$irq/smp_affinity_list && echo $irq; done`,
   );
   if (moved === '') throw new Error(`${iface} has no interrupts to move`);
+  await interruptsMoved(guest, await receiveIrqs(guest, iface), cpu);
+}
+
+/** Receive interrupts of an interface as /proc/interrupts names them, by queue. */
+export async function receiveIrqs(guest: Guest, name = 'eth0'): Promise<number[]> {
+  const text = await sh(guest, 'cat /proc/interrupts');
+  return [...text.matchAll(new RegExp(`^\\s*(\\d+):.*${name}-(?:rx|TxRx)-\\d+$`, 'gm'))].map((match) =>
+    Number(match[1]),
+  );
+}
+
+/** How often these interrupts have come since the guest booted, on all of its CPUs together. */
+export async function interruptCount(guest: Guest, irqs: readonly number[]): Promise<number> {
+  const [head = '', ...lines] = (await guest.shell('cat /proc/interrupts')).split('\n');
+  const cpus = head.trim().split(/\s+/).length;
+  const mine = lines.filter((line) => irqs.includes(Number.parseInt(line, 10)));
+  const counts = mine.flatMap((line) =>
+    line
+      .trim()
+      .split(/\s+/)
+      .slice(1, 1 + cpus)
+      .map(Number),
+  );
+  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 /** A trace that is running. */
@@ -64,6 +106,27 @@ export class GuestTrace {
   /** Sends frames, two at a time every 2 ms unless said, and waits until the interface has counted them. */
   send(frames: readonly Buffer[], pacing: Pacing = {}, way: Entrance = {}): Promise<Sent> {
     return sendCounted(this.guest, frames, { burst: 2, gapUs: 2000, ...pacing }, way);
+  }
+
+  /** The same in parts that one poll has room for: however late a poll is, its packets are of its interrupt. */
+  async sendInParts(frames: readonly Buffer[], pacing: Pacing = {}): Promise<void> {
+    for (let at = 0; at < frames.length; at += ONE_POLL)
+      await this.send(frames.slice(at, at + ONE_POLL), pacing);
+  }
+
+  /** Waits until it has said on standard error that something has changed, `times` times since `from`. */
+  async says(what: RegExp, times = 1, from = 0): Promise<void> {
+    const said = (): number => this.said.slice(from).match(new RegExp(what, 'g'))?.length ?? 0;
+    const count = await settle(
+      async () => said(),
+      (so) => so >= times,
+    );
+    if (count < times) throw new Error(`the trace said ${what} ${count} times: ${this.said.slice(from)}`);
+  }
+
+  /** What it has said on standard error. */
+  get said(): string {
+    return this.running.soFar.stderr;
   }
 
   /** Ends it, as Ctrl-C does unless another signal is named. */

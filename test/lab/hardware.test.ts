@@ -12,11 +12,13 @@ import { TRACE_STEP_NS, TRUTH_EVENTS } from '../../lab/nic-truth.js';
 import { toStderr } from '../../lab/progress.js';
 import { parseQemuTrace, realtimeOffset } from '../../lab/qemu-trace.js';
 import type { Finished, Running } from '../../lab/running.js';
-import { startTrace } from '../../lab/trace-in-guest.js';
+import { framesReceived, sendCounted, settle, startTrace } from '../../lab/trace-in-guest.js';
+import { WANDER } from '../../src/record/hardware-clock.js';
 import type { DoctorDocument } from '../../src/feature/doctor.js';
 import { compile, noCompiler } from '../support/compile.js';
 import { titled } from '../support/titled.js';
 import { ClockProbe, fitReadings } from './clock-probe.js';
+import { carrierOf } from './guest-trace.js';
 import { type PacketLine, type TraceLines, readTrace } from './ndjson.js';
 
 const CLI = ['node', 'dist/src/cli/main.js'];
@@ -24,6 +26,12 @@ const REARMS = 5;
 const PTP_SYNC_V1 = 4;
 const PTP_V2_EVENT = 12;
 const STEP_NS = 5_000_000;
+/** Error of a stamp whose clock was read right behind it. */
+const READING_NS = 50_000;
+/** The trace reads the NIC's clock so often. */
+const READ_EVERY_MS = 1000;
+/** Half the distance of two readings, where the trace's process was not run for some seconds when the second was due. */
+const FAR_NS = 2e9;
 
 type HwPacket = PacketLine & {
   readonly notBefore: number;
@@ -76,11 +84,22 @@ describe.skipIf(noCompiler !== undefined)(titled('hardware timestamps of igb on 
   const clocks = async (): Promise<bigint[]> =>
     (await guest.shell(`${witness} clock /dev/ptp0`)).trim().split(' ').map(BigInt);
 
-  /** Resets the NIC: QEMU's igb then stamps the next PTP frame. */
-  const rearm = (): Promise<string> =>
-    guest.shell(
-      'ip link set eth0 down; ip link set eth0 up; for i in $(seq 100); do [ "$(cat /sys/class/net/eth0/carrier)" = 1 ] && exit 0; sleep 0.05; done; exit 1',
+  /**
+   * Resets the NIC: QEMU's igb then stamps the next PTP frame. That sets the clock too, and a stamp between the reset and
+   * the trace's next reading of it could not be converted: returns when the trace has read it, as a packet shows that came
+   * when this was due.
+   */
+  async function rearm(running: Running): Promise<void> {
+    await guest.shell(`ip link set eth0 down; ip link set eth0 up; ${carrierOf('eth0')}`);
+    await pause(READ_EVERY_MS);
+    const shown = (): number => running.soFar.stdout.split('{"type":"packet"').length;
+    const before = shown();
+    await sendCounted(guest, udpFlows({ count: 1 }));
+    await settle(
+      async () => shown(),
+      (now) => now > before,
     );
+  }
 
   const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
   const isPtp = (packet: PacketLine): boolean => (packet.flow as { ethertype?: number }).ethertype === 0x88f7;
@@ -104,15 +123,19 @@ describe.skipIf(noCompiler !== undefined)(titled('hardware timestamps of igb on 
       const running = await start('--hw-timestamps', '--until', 'stack');
       during = await filter();
       for (let shot = 0; shot < REARMS; shot++) {
-        await rearm();
+        await rearm(running);
         const before = await clocks();
+        const received = await framesReceived(guest);
         const sent = process.hrtime.bigint() + realtimeOffset();
         await guest.injector.send([ptpSyncFrame(10 * shot)]);
-        await pause(100);
+        await settle(
+          () => framesReceived(guest),
+          (count) => count > received,
+        );
         shots.push({ sent, clocks: [before, await clocks()] });
-        // Neither of these is stamped: the one because the NIC is spent, the other because it is no PTP.
-        await guest.injector.send([ptpSyncFrame(10 * shot + 1), ...udpFlows({ count: 1 })], { gapUs: 5000 });
-        await pause(100);
+        // Neither of these is stamped: the one because the NIC is spent, the other because it is no PTP. Both must have
+        // come when the next reset throws away what has not.
+        await sendCounted(guest, [ptpSyncFrame(10 * shot + 1), ...udpFlows({ count: 1 })], { gapUs: 5000 });
       }
       done = await end(running, 'SIGTERM');
       after = await filter();
@@ -139,7 +162,8 @@ describe.skipIf(noCompiler !== undefined)(titled('hardware timestamps of igb on 
         lost: 0,
         losses: [],
       });
-      expect(packets.length).toBe(3 * REARMS);
+      // Two that are no PTP with each.
+      expect(packets.length).toBe(4 * REARMS);
       expect(stamped.length).toBe(REARMS);
       const order = packets.filter(isPtp).map((packet) => packet.stages.hw !== undefined);
       expect(order).toEqual(shots.flatMap(() => [true, false]));
@@ -157,8 +181,10 @@ describe.skipIf(noCompiler !== undefined)(titled('hardware timestamps of igb on 
         expect(packet.stages.hw).toBe(0);
         expect(packet.notBefore).toBe(-packet.notAfter);
         expect(packet.notAfter).toBeGreaterThan(0);
-        expect(packet.notAfter).toBeLessThan(50_000);
+        expect(packet.notAfter).toBeLessThan(READING_NS + WANDER * FAR_NS);
       }
+      const [, , usual] = errors.toSorted((a, b) => a - b);
+      expect(usual).toBeLessThan(READING_NS);
       for (const packet of packets.filter((one) => !stamped.includes(one)))
         expect(packet.stage).not.toBe('hw');
     });
@@ -196,12 +222,19 @@ describe.skipIf(noCompiler !== undefined)(titled('hardware timestamps of igb on 
     });
 
     it('lie within the bounds that the kernel’s stamps alone gave', () => {
-      for (const packet of stamped) {
-        const { software } = packet;
+      const whole = stamped.filter(({ software, notBefore, notAfter }) => {
         expect(software).toBeDefined();
-        expect(software?.notBefore ?? Number.NEGATIVE_INFINITY).toBeLessThanOrEqual(packet.notBefore);
-        expect(software?.notAfter).toBeGreaterThanOrEqual(packet.notAfter);
-      }
+        const [low, high] = [
+          software?.notBefore ?? Number.NEGATIVE_INFINITY,
+          software?.notAfter ?? Number.NaN,
+        ];
+        // The truth lies in both.
+        expect(low).toBeLessThanOrEqual(notAfter);
+        expect(high).toBeGreaterThanOrEqual(notBefore);
+        return low <= notBefore && high >= notAfter;
+      });
+      // With all of its error where the clock was read soon: it grows until then.
+      expect(whole.length).toBeGreaterThan(REARMS / 2);
       expect(stamped.filter(({ software }) => software?.notBefore !== null).length).toBeGreaterThan(0);
     });
 
@@ -245,13 +278,20 @@ describe.skipIf(noCompiler !== undefined)(titled('hardware timestamps of igb on 
 
   it('are read where another program has turned them on, also when it sets the clock meanwhile', async () => {
     await filter(PTP_V2_EVENT);
+    const socket = guest.start([witness, 'listen']);
+    for await (const line of socket.lines()) if (line === 'ready') break;
     const running = await start('--hw-timestamps');
     await guest.shell(`${witness} step /dev/ptp0 ${STEP_NS}`);
-    await pause(1200);
-    await rearm();
-    await guest.injector.send([ptpSyncFrame(1)]);
-    await pause(200);
+    await settle(
+      async () => running.soFar.stderr,
+      (said) => said.includes("the NIC's clock moved"),
+    );
+    await rearm(running);
+    await sendCounted(guest, [ptpSyncFrame(1)]);
+    const [from = 0n, nic = 0n, to = 0n] = await clocks();
     const { trace, stderr, code } = await end(running);
+    socket.kill('SIGTERM');
+    const stamp = BigInt(/^1 (\d+) \d+$/m.exec((await socket.wait()).stdout)?.[1] ?? 0);
     expect(code).toBe(0);
     expect(stderr).toMatch(
       /^eth0: receive timestamps are on already \(PTPv2 event frames\): nothing changed\nthe NIC's clock moved ahead by [45]\.\d+ ms /,
@@ -259,7 +299,10 @@ describe.skipIf(noCompiler !== undefined)(titled('hardware timestamps of igb on 
     const [packet] = trace.packets.filter(isPtp) as HwPacket[];
     expect(packet?.stage).toBe('hw');
     expect(packet?.stages.entry).toBeGreaterThan(packet?.notBefore ?? 0);
-    expect(packet?.stages.entry).toBeLessThan(STEP_NS / 2);
+    // By the witness's reading of both clocks: the interrupt itself may be late by as much as the clock was set.
+    const arrival = BigInt(packet?.arrival ?? 0);
+    expect(Number(from - nic + stamp - arrival)).toBeLessThan(STEP_NS / 2);
+    expect(Number(to - nic + stamp - arrival)).toBeGreaterThan(-STEP_NS / 2);
     expect(await filter()).toBe(PTP_V2_EVENT);
   });
 

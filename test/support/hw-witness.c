@@ -7,6 +7,7 @@
  *   hw-witness clock DEVICE          prints "MONO-NS PHC-NS MONO-NS", read one behind the other
  *   hw-witness step DEVICE NS        sets the clock ahead
  */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +21,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/timex.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -113,17 +115,15 @@ static int clock_reading(const char *device)
 	return 0;
 }
 
+/* In one call: between reading the clock and setting it, this process may have to wait. */
 static int clock_step(const char *device, long long step)
 {
-	struct timespec phc;
+	struct timex change = {.modes = ADJ_SETOFFSET | ADJ_NANO};
 	int fd = open(device, O_RDWR);
 
-	if (fd < 0 || clock_gettime(clock_of(fd), &phc))
-		return fail(device);
-	step += ns(phc);
-	phc.tv_sec = step / 1000000000;
-	phc.tv_nsec = step % 1000000000;
-	return clock_settime(clock_of(fd), &phc) ? fail(device) : 0;
+	change.time.tv_sec = step / 1000000000;
+	change.time.tv_usec = step % 1000000000;
+	return fd < 0 || clock_adjtime(clock_of(fd), &change) < 0 ? fail(device) : 0;
 }
 
 int main(int count, char **words)
