@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Reads UDP datagrams with busy polling: `busy-reader PORT MICROSECONDS`. Says ready, and how many there were once two
- * seconds go by without one. */
+/* Reads UDP datagrams with busy polling: `busy-reader PORT MICROSECONDS COUNT`. Says ready, and how many there were once
+ * it has so many, or twenty seconds go by without one. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,10 +13,10 @@
 
 int main(int argc, char **argv)
 {
-	int port = atoi(argv[1]), microseconds = atoi(argv[2]), count = 0;
+	int port = atoi(argv[1]), microseconds = atoi(argv[2]), most = atoi(argv[3]), count = 0;
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-	struct timeval quiet = {.tv_sec = 2};
+	struct timeval quiet = {.tv_sec = 20};
 	char buffer[2048];
 
 	(void)argc;
@@ -27,7 +27,7 @@ int main(int argc, char **argv)
 	}
 	puts("ready");
 	fflush(stdout);
-	for (;;) {
+	while (count < most) {
 		if (count == 1)
 			setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &quiet, sizeof(quiet));
 		if (recv(fd, buffer, sizeof(buffer), 0) < 0)

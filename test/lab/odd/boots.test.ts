@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { withGuest } from '../../../lab/with-guest.js';
-import { NOTHING_LOST } from '../guest-trace.js';
+import { NOTHING_LOST, carrierOf } from '../guest-trace.js';
 import { GuestTrace, outOfOrder, phaseFrames, receiveIrqs, sh } from './tracing.js';
 
 const COUNT = 500;
@@ -19,7 +19,7 @@ describe.skipIf(!long)('a guest of its own', () => {
   ])('handlers in threads: %s %s, %s', { timeout: 900_000 }, async (kernel, append, nic) => {
     await withGuest({ kernel, nic, append, cpus: 2 }, async (guest) => {
       const trace = await GuestTrace.start(guest, 'eth0');
-      await trace.send(phaseFrames(0, COUNT), { burst: 3, gapUs: 4000 });
+      await trace.sendInParts(phaseFrames(0, COUNT), { burst: 3, gapUs: 4000 });
       const traced = await trace.end();
       const packets = traced.phase(0);
       expect({ ...traced.account, packets: packets.length }).toEqual({ ...NOTHING_LOST, packets: COUNT });
@@ -44,7 +44,7 @@ describe.skipIf(!long)('a guest of its own', () => {
   }, async () => {
     const boot = { nic: 'e1000e', second: 'e1000e', append: 'pci=nomsi', cpus: 2 } as const;
     await withGuest(boot, async (guest) => {
-      await sh(guest, 'ip link set eth1 up; sleep 2');
+      await sh(guest, `ip link set eth1 up; ${carrierOf('eth1')}`);
       const line = /^\s*(\d+):.*fasteoi\s+(.*eth0.*)$/m.exec(await sh(guest, 'cat /proc/interrupts'));
       expect(line?.[2]).toContain('eth1');
       const irq = Number(line?.[1]);

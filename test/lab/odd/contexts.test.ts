@@ -5,7 +5,7 @@ import { Guest } from '../../../lab/guest.js';
 import type { Entrance } from '../../../lab/trace-in-guest.js';
 import { compile } from '../../support/compile.js';
 import type { PacketLine } from '../ndjson.js';
-import { NOTHING_LOST, moveInterrupts } from '../guest-trace.js';
+import { NOTHING_LOST, carrierOf, moveInterrupts } from '../guest-trace.js';
 import { GuestTrace, type Traced, outOfOrder, phaseFrames, receiveIrqs, sh } from './tracing.js';
 
 const COUNT = 200;
@@ -45,7 +45,7 @@ describe('igb and e1000e on 6.12', () => {
 
   beforeAll(async () => {
     await guest.boot();
-    await sh(guest, 'ip link set eth1 up');
+    await sh(guest, `ip link set eth1 up; ${carrierOf('eth1')}`);
     irqs = await receiveIrqs(guest);
     [second = 0] = await receiveIrqs(guest, 'eth1');
   });
@@ -59,7 +59,7 @@ describe('igb and e1000e on 6.12', () => {
   it('threaded NAPI: all of them via the thread, none with a softirq, by the interrupts of their queues', async () => {
     await sh(guest, 'echo 1 > /sys/class/net/eth0/threaded');
     const trace = await GuestTrace.start(guest, 'eth0');
-    await trace.send(phaseFrames(0, COUNT));
+    await trace.sendInParts(phaseFrames(0, COUNT));
     const traced = await trace.end();
     await sh(guest, 'echo 0 > /sys/class/net/eth0/threaded');
     expectWhole(traced, 0, COUNT);
@@ -86,11 +86,13 @@ describe('igb and e1000e on 6.12', () => {
   it('busy polling: most of them by the reader itself, all of them read', async () => {
     // The kernel skips a program that an interrupt meets at work in a task: the reader has a CPU without interrupts.
     await moveInterrupts(guest, 1);
-    const busyReader = [compile('test/support/busy-reader.c'), String(SINK_PORT), '50000'];
+    const busyReader = [compile('test/support/busy-reader.c'), String(SINK_PORT), '50000', String(COUNT)];
     const reader = guest.start(['taskset', '-c', '0', ...busyReader]);
     for await (const line of reader.lines()) if (line === 'ready') break;
     const trace = await GuestTrace.start(guest, 'eth0');
-    await trace.send(phaseFrames(2, COUNT, 1), { burst: 3, gapUs: 3000 });
+    // Over more than a second: what comes while the host does not run the reader's CPU is polled by the other one. The
+    // reader polls for longer than the gap.
+    await trace.send(phaseFrames(2, COUNT, 1), { burst: 3, gapUs: 20_000 });
     const { stdout } = await reader.wait();
     const traced = await trace.end();
     expect(stdout).toContain(`read ${COUNT}\n`);
