@@ -5,11 +5,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ADDRESSES } from '../../lab/frames.js';
 import { Guest } from '../../lab/guest.js';
-import { sendCounted } from '../../lab/trace-in-guest.js';
+import { sendCounted, settle } from '../../lab/trace-in-guest.js';
 import type { DoctorDocument } from '../../src/feature/doctor.js';
 import type { NamedFinding } from '../../src/feature/finding.js';
 import type { IrqReport, IrqsDocument } from '../../src/nic/irq-report.js';
-import { phaseFrames } from './guest-trace.js';
+import { carrierOf, interruptCount, phaseFrames } from './guest-trace.js';
 
 const CLI = ['node', 'dist/src/cli/main.js'];
 const IFACES = ['eth0', 'eth1'] as const;
@@ -54,20 +54,25 @@ class Witnessed {
   seen = '';
 
   async look(guest: Guest): Promise<void> {
-    const up =
-      'ip link set eth1 up; for i in $(seq 100); do [ "$(cat /sys/class/net/eth1/carrier)" = 1 ] && exit 0; sleep 0.05; done; exit 1';
-    await guest.shell(up);
+    await guest.shell(`ip link set eth1 up; ${carrierOf('eth1')}`);
     const numbers = [...(await irqs(guest)).values()].flatMap((list) => list.map(({ irq }) => irq));
     const witness = guest.start(['bpftrace', '-B', 'line', '-e', witnessScript(numbers)]);
     for await (const line of witness.lines()) if (line === 'ready') break;
     // bpftrace says ready before its probes are attached; irqs takes longer than attaching them.
     this.told = await irqs(guest);
+    const before = await interruptCount(guest, numbers);
     const frames = phaseFrames(0, FRAMES);
     const other = phaseFrames(1, FRAMES, 8, ADDRESSES.secondMac);
     await Promise.all([
       sendCounted(guest, frames, { gapUs: 4000 }),
       sendCounted(guest, other, { gapUs: 4000 }, { injector: guest.secondInjector, iface: 'eth1' }),
     ]);
+    // bpftrace prints seconds behind the events, and forgets what it has not printed when it is told to end.
+    const came = (await interruptCount(guest, numbers)) - before;
+    await settle(
+      async () => witness.soFar.stdout.match(/^v /gm)?.length ?? 0,
+      (lines) => lines >= came,
+    );
     witness.kill('SIGINT');
     this.seen = (await witness.wait()).stdout;
   }
