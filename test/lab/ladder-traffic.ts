@@ -4,9 +4,15 @@ import { ADDRESSES, arpFrame, echoFrame, sequencePayload, udpFrame, vlanTagged }
 import type { Guest } from '../../lab/guest.js';
 import type { Running } from '../../lab/running.js';
 import { TcpPeer } from '../../lab/tcp-peer.js';
+import { everyCpuHasRun, sendCounted, settle } from '../../lab/trace-in-guest.js';
 
 const MIB = 1024 * 1024;
 const SEGMENT = 1460;
+/**
+ * What the trace waits for a packet's end (--wait). Longer than the host keeps a reader from running: one that reads or
+ * closes later than this leaves its packets `queued`.
+ */
+export const WAIT = '8s';
 /** Longer than any reader lives that only holds its sockets. */
 const HOLD_MS = 60_000;
 /** Bytes that wait in the TCP socket that is closed with them. */
@@ -95,11 +101,16 @@ export class LadderTraffic {
   /** Datagrams that did not fit the buffer of `full`, as the kernel counts them. */
   drops = 0;
   private readonly guest: Guest;
+  private readonly trace: Running;
   private readonly reader: string;
 
-  /** @param reader path of the compiled test/support/reader.c */
-  constructor(guest: Guest, reader: string) {
+  /**
+   * @param trace the running trace, whose lines say what it is through with
+   * @param reader path of the compiled test/support/reader.c
+   */
+  constructor(guest: Guest, trace: Running, reader: string) {
     this.guest = guest;
+    this.trace = trace;
     this.reader = reader;
   }
 
@@ -110,7 +121,21 @@ export class LadderTraffic {
     await this.unreadScenarios();
     await this.guest.injector.send([arpFrame(), echoFrame(1, 4), echoFrame(2, 6)], { gapUs: 5000 });
     await this.streamScenarios();
-    await pause(500);
+    await everyCpuHasRun(this.guest);
+  }
+
+  /** Sends frames, which are where they go when this returns: a reader that ends then has them. */
+  private async deliver(frames: Buffer[]): Promise<void> {
+    await sendCounted(this.guest, frames, { gapUs: 3000 });
+  }
+
+  /** Waits until the trace has given these packets out: nothing that comes later changes what it says of them. */
+  private async given(name: PortName, count: number): Promise<void> {
+    const own = `"destinationPort":${PORT[name]}`;
+    await settle(
+      async () => this.trace.soFar.stdout.split(own).length - 1,
+      (lines) => lines >= count,
+    );
   }
 
   private async startReader(name: PortName, mode: string, ...rest: number[]): Promise<Running> {
@@ -193,7 +218,7 @@ export class LadderTraffic {
     const damaged = datagrams({ port: PORT.checksum, count: 20, size: () => 40 });
     for (const frame of damaged) frame[frame.length - 1] = (frame[frame.length - 1] as number) ^ 0xff;
     const holder = await this.startReader('checksum', 'hold', HOLD_MS, 0);
-    await this.guest.injector.send(damaged, { gapUs: 3000 });
+    await this.deliver(damaged);
     await this.end(holder);
     const parts = datagrams({ port: PORT.fragments, count: 20, version: 'both', size: () => 3000 });
     const inParts = parts.flatMap((frame, index) => fragments(frame, 500 + index, 1000));
@@ -219,27 +244,24 @@ export class LadderTraffic {
     const frames = Array.from({ length: 20 }, (_, index) =>
       udpFrame({ sourcePort: 2000, port: PORT.forwarded, payload: sequencePayload(index), target: far }),
     );
-    await this.guest.injector.send(frames, { gapUs: 3000 });
+    await this.deliver(frames);
   }
 
   private async unreadScenarios(): Promise<void> {
     const full = await this.startReader('full', 'hold', HOLD_MS, 4608);
-    await this.guest.injector.send(datagrams({ port: PORT.full, count: 60, version: 6, size: () => 1000 }), {
-      gapUs: 3000,
-    });
-    await pause(300);
+    await this.deliver(datagrams({ port: PORT.full, count: 60, version: 6, size: () => 1000 }));
     const { stdout } = await this.guest.run(['cat', '/proc/net/udp6']);
     const hex = PORT.full.toString(16).toUpperCase();
     this.drops = Number(new RegExp(`:${hex} .* (\\d+)\\s*$`, 'm').exec(stdout)?.[1]);
-    await pause(1500);
-    await this.end(full);
-    const closing = await this.startReader('closing', 'hold', HOLD_MS, 0);
-    await this.guest.injector.send(datagrams({ port: PORT.closing, count: 20 }), { gapUs: 3000 });
-    await this.end(closing);
     const unread = await this.startReader('unread', 'hold', HOLD_MS, 0);
-    await this.guest.injector.send(datagrams({ port: PORT.unread, count: 20 }), { gapUs: 3000 });
-    await pause(2000);
+    await this.deliver(datagrams({ port: PORT.unread, count: 20 }));
+    await this.given('full', 60);
+    await this.given('unread', 20);
+    await this.end(full);
     await this.end(unread);
+    const closing = await this.startReader('closing', 'hold', HOLD_MS, 0);
+    await this.deliver(datagrams({ port: PORT.closing, count: 20 }));
+    await this.end(closing);
   }
 
   private async streamScenarios(): Promise<void> {

@@ -11,7 +11,7 @@ import { STAGE_NAMES } from '../../src/stages.js';
 import { compile, noCompiler } from '../support/compile.js';
 import { titled } from '../support/titled.js';
 import { outOfOrder } from './guest-trace.js';
-import { LadderTraffic, PORT, type PortName, READER_FLOWS, told, total } from './ladder-traffic.js';
+import { LadderTraffic, PORT, type PortName, READER_FLOWS, WAIT, told, total } from './ladder-traffic.js';
 import { type PacketLine, type TraceLines, readTrace } from './ndjson.js';
 
 const KERNEL = process.env['RXSTAMP_KERNEL'] ?? '6.12';
@@ -46,16 +46,16 @@ describe.skipIf(noCompiler !== undefined)(titled(`the way to the reader on ${KER
 
   beforeAll(() => guest.boot());
   beforeAll(async () => {
-    const running = await startTrace(guest, ['eth0', '--until', 'drop']);
+    const running = await startTrace(guest, ['eth0', '--until', 'drop', '--wait', WAIT]);
     const from = performance.now();
-    traffic = new LadderTraffic(guest, compile('test/support/reader.c', ['-pthread']));
+    traffic = new LadderTraffic(guest, running, compile('test/support/reader.c', ['-pthread']));
     await traffic.run();
     running.kill('SIGINT');
     const ended = await running.wait();
     process.stderr.write(`ladder on ${KERNEL}: ${Math.round((performance.now() - from) / 1000)} s\n`);
     code = ended.code;
     trace = readTrace(ended.stdout);
-  }, 240_000);
+  });
   afterAll(() => guest.close());
 
   it('loses nothing, and every packet has an end', () => {
