@@ -58,13 +58,16 @@ describe('packets chosen on 6.12 with a two-queue igb', () => {
   }
 
   it('by their time up to the driver stage are chosen in the kernel: the others are counted, keep their place in the poll, and cost no room', async () => {
-    // The same two traces as below, so that they cost the packets the same time: all are shown. Half-way between what
-    // one by one and what in bursts is usual, which are some multiples of each other.
+    // The same two traces as below, so that they cost the packets the same time: all are shown. Between what the fastest
+    // of those that come one by one need and the middle of a burst, which is some multiples of it: nearer to that, because
+    // the end of a burst is as far beyond its middle again. So the machine may be several times as slow then as now, or
+    // as fast, and both kinds are still there. Places in the order, no means: a CPU that was not run for seconds counts
+    // like any other.
     const { packets } = (await both('--slower-than', 'isr..driver=1ns')).chosen;
     const times = packets.flatMap((packet) => between(packet, 'isr', 'driver') ?? []).sort((a, b) => a - b);
-    const quarter = (part: number): number => times[Math.floor((times.length * part) / 4)] as number;
-    const limit = Math.round(Math.sqrt(quarter(1) * quarter(3)));
-    toStderr(`isr..driver: quartiles ${quarter(1)}, ${quarter(2)}, ${quarter(3)} ns; limit ${limit} ns`);
+    const at = (share: number): number => times[Math.floor(times.length * share)] as number;
+    const limit = Math.round(Math.cbrt(at(0.05) * at(0.75) ** 2));
+    toStderr(`isr..driver: ${[0.05, 0.25, 0.5, 0.75, 0.95].map(at).join(', ')} ns; limit ${limit} ns`);
 
     const { all, chosen } = await both('--slower-than', `isr..driver=${limit}ns`);
     const shown = chosen.packets;
@@ -101,7 +104,7 @@ describe('packets chosen on 6.12 with a two-queue igb', () => {
     }
     // One record per packet that is shown and one per poll of such packets: the others left nothing.
     expect(summary.records).toBe(shown.length + polls.size);
-  }, 60_000);
+  });
 
   it('by their time to a stage behind it are chosen when their way is known', async () => {
     const { all, chosen } = await both('--slower-than', 'isr..stack=1h');
@@ -112,7 +115,7 @@ describe('packets chosen on 6.12 with a two-queue igb', () => {
       all.packets.filter((packet) => ours(packet) && between(packet, 'isr', 'stack') !== undefined).length,
     );
     expect(chosen.summary.seen).toBeGreaterThanOrEqual(COUNT);
-  }, 60_000);
+  });
 
   it('in the kernel cost no room at any later stage either', async () => {
     const running = await GuestTrace.start(
@@ -128,7 +131,7 @@ describe('packets chosen on 6.12 with a two-queue igb', () => {
     const { packets, summary } = await finish(running);
     expect([packets.length, summary.records, summary.lost]).toEqual([0, 0, 0]);
     expect(summary.seen).toBeGreaterThanOrEqual(200);
-  }, 60_000);
+  });
 
   it('by process are those that it read; who read the others is told', async () => {
     const ports = [SINK_PORT, SINK_PORT - 1] as const;
@@ -140,7 +143,8 @@ describe('packets chosen on 6.12 with a two-queue igb', () => {
     ];
     const { stdout } = await guest.run(['pgrep', '-f', `udp-sink.js ${ports[0]}`]);
     const pid = Number(stdout.trim().split('\n')[0]);
-    const running = await GuestTrace.start(guest, 'eth0', '--pid', String(pid));
+    // A reader that the host does not run for a second still reads in time.
+    const running = await GuestTrace.start(guest, 'eth0', '--pid', String(pid), '--wait', '8s');
     const to = [...ports, closed];
     const mixed = Array.from({ length: 600 }, (_, index) =>
       udpFrame({
@@ -168,5 +172,5 @@ describe('packets chosen on 6.12 with a two-queue igb', () => {
     expect(summary.packets).toBe(200);
     expect(summary.stopped).toMatchObject({ otherReader: 200, unread: summary.seen - 400 });
     expect(summary.seen).toBeGreaterThanOrEqual(600);
-  }, 60_000);
+  });
 });
