@@ -37,7 +37,7 @@ export function setupScript(nic: NicSpec | undefined, folder: string, extra = ''
       ? ['udp4', 'udp6'].map((flow) => `ethtool -N ${i} rx-flow-hash ${flow} sdfn`)
       : []),
     // Frames before the link is up would be dropped.
-    `n=0; while [ "$(cat /sys/class/net/${i}/carrier 2>/dev/null)" != 1 ] && [ $n -lt 100 ]; do n=$((n+1)); sleep 0.05; done`,
+    `n=0; while [ "$(cat /sys/class/net/${i}/carrier 2>/dev/null)" != 1 ] && [ $n -lt 400 ]; do n=$((n+1)); sleep 0.05; done`,
     extra,
     '',
   ];

@@ -31,14 +31,15 @@ const watched = expressions.map((expression, index) => ({
   }),
 }));
 for (const one of watched) one.session.onLoss = ({ count }) => (one.lost += count);
-process.stdout.write('ready\n');
-await new Promise<void>((resolve) => {
+const ended = new Promise<void>((resolve) => {
   const alive = setInterval(() => {}, 1000);
   process.once('SIGINT', () => {
     clearInterval(alive);
     resolve();
   });
 });
+process.stdout.write('ready\n');
+await ended;
 for (const { session } of watched) session.stop();
 const seen = watched.map((one) => {
   one.records += one.session.drain();
