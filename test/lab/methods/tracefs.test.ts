@@ -5,11 +5,18 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SINK_PORT, sequencePayload, udpFrame } from '../../../lab/frames.js';
 import { Guest } from '../../../lab/guest.js';
+import { sendCounted, settle } from '../../../lab/trace-in-guest.js';
 import type { IrqReport, IrqsDocument } from '../../../src/nic/irq-report.js';
+import { counts, differences, sendBusy } from './busy.js';
+import { Recorder } from './recorder.js';
 
 const CLI = ['node', 'dist/src/cli/main.js'];
 const TRACING = '/sys/kernel/tracing';
 const FRAMES = 300;
+/** Interrupts that a queue must have had to be busy. */
+const BUSY = FRAMES / 8;
+/** How often frames are sent, at most, until an interrupt is told at its new place. */
+const ROUNDS = 30;
 
 interface InterruptLine {
   readonly type: string;
@@ -49,14 +56,6 @@ async function shell(guest: Guest, text: string): Promise<string> {
   return stdout;
 }
 
-async function counts(guest: Guest, irqs: readonly number[]): Promise<number[]> {
-  const text = (await guest.run(['cat', '/proc/interrupts'])).stdout;
-  return irqs.map((irq) => {
-    const columns = new RegExp(`^ *${irq}: +(\\d+) +(\\d+)`, 'm').exec(text);
-    return Number(columns?.[1]) + Number(columns?.[2]);
-  });
-}
-
 async function irqsOf(guest: Guest): Promise<readonly IrqReport[]> {
   const { stdout } = await guest.run([...CLI, 'irqs', 'eth0', '--interval', '0', '--json']);
   const document: IrqsDocument = JSON.parse(stdout);
@@ -72,8 +71,11 @@ async function prepare(guest: Guest): Promise<readonly IrqReport[]> {
     await shell(guest, `echo ${cpu} > /proc/irq/${irq}/smp_affinity_list`);
   }
   // It moves with its next interrupt, to another vector too.
-  await guest.injector.send(spread(32), { gapUs: 2000 });
-  const receiving = (await irqsOf(guest)).filter(({ role }) => role === 'rx');
+  const move = async (): Promise<readonly IrqReport[]> => {
+    await sendCounted(guest, spread(32), { gapUs: 2000 });
+    return (await irqsOf(guest)).filter(({ role }) => role === 'rx');
+  };
+  const receiving = await settle(move, (all) => all.every(({ vectorCpu }, index) => vectorCpu === index));
   expect(receiving.map(({ vectorCpu }) => vectorCpu)).toEqual([0, 1]);
   return receiving;
 }
@@ -82,10 +84,7 @@ async function watch(guest: Guest, args: readonly string[], irqs: readonly numbe
   const outerStart = await counts(guest, irqs);
   const running = guest.start([...CLI, 'trace', ...args, '--interrupts', '--format', 'ndjson']);
   for await (const line of running.lines()) if (line.includes('"meta"')) break;
-  const innerStart = await counts(guest, irqs);
-  await guest.injector.send(spread(FRAMES), { gapUs: 1000 });
-  await shell(guest, 'sleep 0.2');
-  const innerEnd = await counts(guest, irqs);
+  const inner = await sendBusy(guest, irqs, BUSY, () => spread(FRAMES), { gapUs: 1000 });
   running.kill('SIGINT');
   const { code, stdout, stderr } = await running.wait();
   const outerEnd = await counts(guest, irqs);
@@ -101,8 +100,8 @@ async function watch(guest: Guest, args: readonly string[], irqs: readonly numbe
     records,
     lost,
     notes: stderr,
-    inner: innerEnd.map((count, index) => count - (innerStart[index] as number)),
-    outer: outerEnd.map((count, index) => count - (outerStart[index] as number)),
+    inner,
+    outer: differences(outerEnd, outerStart),
   };
 }
 
@@ -133,18 +132,13 @@ describe.each([
     const irqs = receiving.map(({ irq }) => irq);
     await shell(guest, `echo '${FOREIGN}' >> ${TRACING}/kprobe_events`);
     const filter = irqs.map((irq) => `irq==${irq}`).join('||');
-    const record = `exec trace-cmd record -C mono -o /tmp/trace.dat -e irq:irq_handler_entry -f '${filter}' -e foreign`;
-    const recorder = guest.start(['sh', '-c', record]);
-    for (let tries = 0; tries < 100; tries++) {
-      const on = await shell(guest, `cat ${TRACING}/events/irq/irq_handler_entry/enable`);
-      if (on.startsWith('1')) break;
-      await shell(guest, 'sleep 0.1');
-    }
+    const events = ['-e', 'irq:irq_handler_entry', '-f', filter, '-e', 'foreign'];
+    const words = ['trace-cmd', 'record', '-C', 'mono', '-o', '/tmp/trace.dat', ...events];
+    const recorder = await Recorder.start(guest, 'trace-cmd', words);
     judge.shared[0] = await shell(guest, SHARED);
     traced = await watch(guest, ['--irq', String(irqs[1]), '--method', method], irqs);
     judge.shared[1] = await shell(guest, SHARED);
-    recorder.kill('SIGINT');
-    await recorder.wait();
+    await recorder.end();
     const report = await shell(guest, 'trace-cmd report -t -F irq_handler_entry -i /tmp/trace.dat');
     for (const [, seconds, fraction, irq] of report.matchAll(/ (\d+)\.(\d{9}): .*irq=(\d+)/g))
       judge.lines.push({ irq: Number(irq), time: BigInt(`${seconds}${fraction}`) });
@@ -154,8 +148,8 @@ describe.each([
   it('tells every interrupt of its IRQ that the kernel counted, and none of the other queue', () => {
     const { interrupts, inner, outer, code, lost, records } = traced as Seen;
     expect([code, lost]).toEqual([0, 0]);
-    expect(inner[0], 'the other queue was busy too').toBeGreaterThan(FRAMES / 8);
-    expect(inner[1]).toBeGreaterThan(FRAMES / 8);
+    expect(inner[0], 'the other queue was busy too').toBeGreaterThan(BUSY);
+    expect(inner[1]).toBeGreaterThan(BUSY);
     expect(new Set(interrupts.map(({ irq }) => irq))).toEqual(new Set([receiving[1]?.irq]));
     expect(interrupts.length).toBeGreaterThanOrEqual(inner[1] as number);
     expect(interrupts.length).toBeLessThanOrEqual(outer[1] as number);
@@ -216,15 +210,25 @@ describe.each([
       method,
     ]);
     for await (const line of running.lines()) if (line.includes('"meta"')) break;
-    await guest.injector.send(spread(60), { gapUs: 1000 });
+    const interrupts: InterruptLine[] = [];
+    const listen = async (): Promise<void> => {
+      for await (const text of running.lines()) {
+        const line: InterruptLine = JSON.parse(text);
+        if (line.type === 'interrupt') interrupts.push(line);
+      }
+    };
+    const listening = listen();
+    await sendCounted(guest, spread(60), { gapUs: 1000 });
     await shell(guest, `echo 0 > /proc/irq/${irq}/smp_affinity_list`);
-    await guest.injector.send(spread(200), { gapUs: 2000 });
+    // It moves with its next interrupt, and its vector is known when the reader has seen one at the new place.
+    const arrived = (): boolean =>
+      interrupts.some(({ cpu, vector }) => cpu === 0 && (method === 'ftrace' || vector !== null));
+    for (let round = 0; round < ROUNDS && !arrived(); round++)
+      await sendCounted(guest, spread(40), { gapUs: 2000 });
+    await sendCounted(guest, spread(40), { gapUs: 2000 });
     running.kill('SIGINT');
-    const lines = (await running.wait()).stdout
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line));
-    const interrupts: InterruptLine[] = lines.filter(({ type }) => type === 'interrupt');
+    await running.wait();
+    await listening;
     const places = interrupts.map(({ cpu, vector }) => `${cpu}/${vector}`);
     expect(new Set(interrupts.map(({ cpu }) => cpu))).toEqual(new Set([0, 1]));
     if (method === 'ftrace') return;
