@@ -48,6 +48,13 @@ describe('the summary', () => {
     expect(summary.json(ledger)).toMatchObject({ ambiguous: 1, outOfOrder: 2 });
   });
 
+  it('tells stamps that came too late, also where stack is the last stage', () => {
+    const summary = new Summary(['isr', 'driver', 'stack']);
+    expect(summary.json(new LossLedger())).not.toHaveProperty('lateStages');
+    summary.lateStages = 2;
+    expect(summary.json(new LossLedger())).toMatchObject({ lateStages: 2 });
+  });
+
   it('says how many were seen where a filter kept some back, and why', () => {
     const summary = new Summary();
     summary.stopped = { expression: 0, unreadable: 0, faster: 90, unstamped: 7, otherReader: 0, unread: 0 };

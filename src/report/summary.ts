@@ -232,9 +232,9 @@ export class Summary {
             fates: Object.fromEntries(FATE_NAMES.map((name, index) => [name, this.byFate[index]])),
             dropReasons: Object.fromEntries(this.dropReasons()),
             unmatchedStages: this.unmatchedStages,
-            lateStages: this.lateStages,
           }
         : {}),
+      ...(this.looksFurther || this.lateStages > 0 ? { lateStages: this.lateStages } : {}),
       interrupts: this.interrupts,
       bytes: this.bytes,
       records: this.records,

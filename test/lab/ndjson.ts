@@ -80,6 +80,7 @@ export interface SummaryLine {
   readonly records: number;
   readonly lost: number;
   readonly packetsLost: number;
+  readonly lateStages?: number;
   readonly how: Readonly<Record<string, number>>;
 }
 
