@@ -12,9 +12,10 @@ import {
   udpFrame,
 } from '../../../lab/frames.js';
 import { Guest } from '../../../lab/guest.js';
-import type { Running } from '../../../lab/running.js';
+import { settle } from '../../../lab/trace-in-guest.js';
 import { GuestTrace, NOTHING_LOST, type Traced, outOfOrder } from '../guest-trace.js';
 import type { PacketLine } from '../ndjson.js';
+import { Recorder } from './recorder.js';
 
 const LONG = process.env['RXSTAMP_LONG'] === '1';
 const COUNT = 640;
@@ -38,7 +39,8 @@ const ours = (traced: Traced): PacketLine[] =>
   traced.lines.packets.filter(({ flow }) => flow.family === 'IPv4');
 /** tcpdump's clock. */
 const REAL = ['--clock', 'real'];
-const PACING = { burst: 2, gapUs: 3000 };
+/** In 4 s: one queue keeps an eighth of its interrupts although its vCPU is held back for 3 s of them. */
+const PACING = { burst: 2, gapUs: 12_000 };
 
 /** Nanoseconds of a packet's stage. */
 const stamp = (packet: PacketLine, stage: keyof PacketLine['stages']): bigint =>
@@ -69,12 +71,6 @@ function expectSame(mine: Stamps, theirs: Stamps, cpuOf: ReadonlyMap<number, num
   expect(median(apart)).toBeLessThan(APART_NS);
 }
 
-/** A program beside the traces, until SIGINT. */
-async function ended(running: Running): Promise<void> {
-  running.kill('SIGINT');
-  await running.wait();
-}
-
 describe.each(LONG ? ['6.12', '6.1', '5.10', '6.18', '7'] : ['6.12'])(
   'perf and af_packet on %s',
   (kernel) => {
@@ -97,12 +93,22 @@ describe.each(LONG ? ['6.12', '6.1', '5.10', '6.18', '7'] : ['6.12'])(
       const first = irqOfQueue.get(0) as number;
       const filter = [...irqOfQueue.values()].map((irq) => `irq==${irq}`).join('||');
       const words = ['-q', '-k', 'CLOCK_MONOTONIC', '-a', '-e', 'irq:irq_handler_entry', '--filter', filter];
-      const recording = guest.start(['perf', 'record', ...words, '-o', '/tmp/perf.data']);
+      const recording = await Recorder.start(guest, 'perf', [
+        'perf',
+        'record',
+        ...words,
+        '-o',
+        '/tmp/perf.data',
+      ]);
       const dumping = guest.start([
         'sh',
         '-c',
-        `exec tcpdump -i eth0 -n -tt --time-stamp-precision=nano udp port ${SINK_PORT} >/tmp/dump 2>/tmp/dump.err`,
+        `exec tcpdump -l -i eth0 -n -tt --time-stamp-precision=nano udp port ${SINK_PORT} >/tmp/dump 2>/tmp/dump.err`,
       ]);
+      await settle(
+        async () => dumping.over || (await guest.shell('cat /tmp/dump.err 2>/dev/null || true')).includes('listening on'),
+        Boolean,
+      );
       const wanted: Record<string, readonly string[]> = {
         perf: ['eth0', '--method', 'perf', '--until', 'stack', ...REAL],
         packets: [
@@ -127,7 +133,14 @@ describe.each(LONG ? ['6.12', '6.1', '5.10', '6.18', '7'] : ['6.12'])(
       await running[0]![1].send(FRAMES, PACING);
       queueCount = (await received(0)) - before;
       for (const [name, trace] of running) traces.set(name, await trace.end());
-      await Promise.all([ended(recording), ended(dumping)]);
+      await recording.end();
+      // The kernel hands packets to it in blocks, some of them a second late.
+      await settle(
+        async () => Number(await guest.shell('wc -l </tmp/dump')),
+        (lines) => lines >= COUNT,
+      );
+      dumping.kill('SIGINT');
+      await dumping.wait();
       // The first turns the NIC's stamps on, the second finds them on.
       const stamped: [string, GuestTrace][] = [];
       for (const [name, options] of Object.entries({
@@ -138,7 +151,7 @@ describe.each(LONG ? ['6.12', '6.1', '5.10', '6.18', '7'] : ['6.12'])(
       for (let shot = 0; shot < SHOTS; shot++) {
         // QEMU's igb stamps the first PTP frame after a reset, and no other.
         await guest.shell(
-          'ip link set eth0 down; ip link set eth0 up; for i in $(seq 100); do [ "$(cat /sys/class/net/eth0/carrier)" = 1 ] && exit 0; sleep 0.05; done; exit 1',
+          'ip link set eth0 down; ip link set eth0 up; for i in $(seq 600); do [ "$(cat /sys/class/net/eth0/carrier)" = 1 ] && exit 0; sleep 0.05; done; exit 1',
         );
         await stamped[0]![1].send([ptpSyncFrame(shot), ...FRAMES.slice(0, 2)]);
       }
@@ -160,16 +173,11 @@ describe.each(LONG ? ['6.12', '6.1', '5.10', '6.18', '7'] : ['6.12'])(
       const packets = ours(one('perf'));
       expect(one('perf').account).toEqual(NOTHING_LOST);
       expect(packets.map(indexOf).sort((a, b) => a - b)).toEqual(every);
-      // A packet is not held for longer than 20 ms; a busy host may stop the emulated CPU for as long as that.
-      const held = new Set(
-        ours(one('ebpf'))
-          .filter(({ stages: { driver, stack } }) => !((stack ?? Number.NaN) - (driver as number) < 1e7))
-          .map(indexOf),
-      );
-      const without = packets.filter(
-        ({ stages }) => stages.driver === undefined || stages.stack === undefined,
-      );
-      expect(without.filter((packet) => !held.has(indexOf(packet)))).toEqual([]);
+      expect(packets.filter(({ stages }) => stages.driver === undefined)).toEqual([]);
+      // A packet is not held for longer than 20 ms; a busy host may stop the emulated CPU for as long as that, and then
+      // its stamp is told to have come too late.
+      const without = packets.filter(({ stages }) => stages.stack === undefined);
+      expect(without.length).toBe(one('perf').lines.summary.lateStages ?? 0);
       expect(outOfOrder(packets)).toEqual([]);
     });
 
