@@ -1,6 +1,7 @@
 /** One command in a guest, as the host sees it: its output arrives in two files of the exchange folder, live. */
 import { closeSync, openSync, readSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
+import { StringDecoder } from 'node:string_decoder';
 
 /** What a finished command left. */
 export interface Finished {
@@ -66,6 +67,8 @@ export class Running {
   readonly #waiting = new Set<() => void>();
   #lines: string[] = [];
   #partial = '';
+  /** A piece of output may end in the middle of a character. */
+  readonly #decoder = new StringDecoder('utf8');
 
   constructor(
     id: number,
@@ -78,7 +81,7 @@ export class Running {
     this.#send = send;
     this.#out = new Follower(files.out, (chunk) => {
       listeners.stdout?.(chunk);
-      this.#split(chunk.toString());
+      this.#split(this.#decoder.write(chunk));
     });
     this.#err = new Follower(files.err, listeners.stderr);
     this.#done = new Promise((resolve, reject) => {
