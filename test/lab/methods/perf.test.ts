@@ -106,7 +106,9 @@ describe.each(LONG ? ['6.12', '6.1', '5.10', '6.18', '7'] : ['6.12'])(
         `exec tcpdump -l -i eth0 -n -tt --time-stamp-precision=nano udp port ${SINK_PORT} >/tmp/dump 2>/tmp/dump.err`,
       ]);
       await settle(
-        async () => dumping.over || (await guest.shell('cat /tmp/dump.err 2>/dev/null || true')).includes('listening on'),
+        async () =>
+          dumping.over ||
+          (await guest.shell('cat /tmp/dump.err 2>/dev/null || true')).includes('listening on'),
         Boolean,
       );
       const wanted: Record<string, readonly string[]> = {
