@@ -3,9 +3,11 @@ import { SINK_PORT, sequencePayload, spreadPort, udpFrame } from '../../../lab/f
 import type { Guest } from '../../../lab/guest.js';
 import { spread } from '../../../src/base/stats.js';
 import {
+  BUSY_FRAMES,
   FLOOD,
   FRAMES,
   GAP_US,
+  SLOW_GAP_US,
   type KilledResult,
   type Line,
   type MethodResult,
@@ -24,8 +26,6 @@ const BURST = 32;
 export interface Pace {
   /** Median from one frame to the next of queue 1, which every other one goes to. */
   readonly gap: number;
-  /** From the first to the last. */
-  readonly span: number;
 }
 
 /** Everything that a kernel's run gave. */
@@ -73,16 +73,14 @@ class Sender {
     const [frames, pacing] = {
       flow: [tries, { gapUs: GAP_US }] as const,
       both: [() => this.alternating(FRAMES), { gapUs: GAP_US }] as const,
-      busy: [() => this.alternating(FLOOD), { gapUs: BUSY_US }] as const,
+      slow: [() => this.alternating(FRAMES), { gapUs: SLOW_GAP_US }] as const,
+      busy: [() => this.alternating(BUSY_FRAMES), { gapUs: BUSY_US }] as const,
       flood: [() => this.alternating(FLOOD), { burst: BURST, gapUs: BURST * BUSY_US }] as const,
     }[traffic];
     const { times } = await injector.send(frames(), pacing);
     const own = times.filter((_, i) => i % 2 === 1);
     const gaps = own.slice(1).map((time, i) => Number(time - (own[i] as bigint)));
-    this.sent.push({
-      gap: spread(gaps).median,
-      span: Number((times.at(-1) as bigint) - (times[0] as bigint)),
-    });
+    this.sent.push({ gap: spread(gaps).median });
   }
 }
 

@@ -94,8 +94,8 @@ export function kernelObjects(): ReadonlySet<string> {
   ]);
 }
 
-/** How long the kernel may take to free what nobody holds any more. */
-const PATIENCE_MS = 3000;
+/** How long the kernel may take to free what nobody holds any more: several grace periods, on vCPUs that are held back. */
+const PATIENCE_MS = 10_000;
 
 /** What is there and was not `before`: asked again until nothing is, for a while. */
 export async function leftBehind(before: ReadonlySet<string>): Promise<string[]> {

@@ -1,5 +1,6 @@
 /** The guest's interface as the sessions see it: its interrupts, their counts, and traffic that is asked of the host. */
 import { readFileSync, writeFileSync } from 'node:fs';
+import koffi from 'koffi';
 import { methodRequest } from '../../../../src/cli/trace/method.js';
 import { readOptions } from '../../../../src/cli/trace/options.js';
 import { resolveTarget } from '../../../../src/cli/trace/target.js';
@@ -7,20 +8,34 @@ import { resolveNic } from '../../../../src/nic/resolve.js';
 import type { MethodRequest } from '../../../../src/method/method.js';
 import { readInterrupts } from '../../../../src/sys/interrupts.js';
 import { clockNow } from '../../../../src/sys/libc.js';
-import { FLOOD, FRAMES, type Line, TRIED_FLOWS, TRIES, type Traffic } from './results.js';
+import { BUSY_FRAMES, FLOOD, FRAMES, type Line, TRIED_FLOWS, TRIES, type Traffic } from './results.js';
 
 const FRAMES_OF: Readonly<Record<Traffic, number>> = {
   flow: TRIES,
   both: FRAMES,
-  busy: FLOOD,
+  slow: FRAMES,
+  busy: BUSY_FRAMES,
   flood: FLOOD,
 };
 const TURN_MS = 4;
-/** Behind the last frame: its poll, and what is in the middle of being written. */
-const SETTLE_MS = 40;
 const PATIENCE_NS = 30e9;
 /** Packets of one UDP flow are not interrupts of other queues: the queue's line counts at least this many more. */
 const CLEARLY = 2;
+
+const syscall = koffi
+  .load('libc.so.6')
+  .func('long syscall(long number, int command, unsigned int flags, int cpu)');
+const MEMBARRIER = 324;
+const MEMBARRIER_CMD_GLOBAL = 1;
+
+/**
+ * Returns when everything that was running in the kernel with softirqs, interrupts or preemption off is over
+ * (membarrier(2): synchronize_rcu): the poll whose packets the interface has counted already, and what was being written.
+ */
+function othersAreOver(): void {
+  if (syscall(MEMBARRIER, MEMBARRIER_CMD_GLOBAL, 0, 0) !== 0)
+    throw new Error(`membarrier: errno ${koffi.errno()}`);
+}
 
 /** Now, CLOCK_MONOTONIC ns. */
 export const monotonic = (): number => Number(clockNow('mono'));
@@ -91,7 +106,7 @@ export class Machine {
       meanwhile();
       await sleep(TURN_MS);
     }
-    await sleep(SETTLE_MS);
+    othersAreOver();
     const come = this.received() - before;
     if (come !== wanted) throw new Error(`${come} frames came instead of ${wanted}`);
     return number;

@@ -67,12 +67,12 @@ async function interrupts(method: Method, machine: Machine, task: Task): Promise
     const why = impossible(method, machine.request(both));
     if (why !== undefined) return { impossible: why };
     return {
-      both: await tried(() => hearInterrupts(method, machine, machine.request(both), 'both', 'steady')),
+      both: await tried(() => hearInterrupts(method, machine, machine.request(both), 'steady')),
     };
   });
   if (first.both === undefined) return first;
   const second = await prepared([filtered], () =>
-    tried(() => hearInterrupts(method, machine, machine.request(one), 'busy', 'sleeps')),
+    tried(() => hearInterrupts(method, machine, machine.request(one), 'sleeps')),
   );
   return { ...first, one: second };
 }
@@ -110,7 +110,7 @@ async function packets(
         heard instanceof Error ? { error: words(heard) } : heard;
     }
   };
-  await hear('packets', () => ({}), 'both', 'steady');
+  await hear('packets', () => ({}), 'slow', 'steady');
   const oneQueue = ({ filters }: Method): Record<string, string> =>
     filters.queue === undefined ? {} : { queue: '1' };
   await hear('flood', (method) => ({ buffer: TINY, ...oneQueue(method) }), 'flood', 'sleeps');

@@ -5,14 +5,33 @@ import type { MethodName } from '../../../../src/method/names.js';
 export const FRAMES = 160;
 /** Time between two of them. */
 export const GAP_US = 2000;
+/**
+ * The same where the time between packets is judged by its median: half of them take longer than a vCPU is held back, which
+ * then gets all that came meanwhile at once.
+ */
+export const SLOW_GAP_US = 40_000;
 /** Frames that are more than the smallest buffer of any method has room for, again half of them to either queue. */
 export const FLOOD = 6400;
+/** Frames of a round of those that each make an interrupt, again half of them to either queue. */
+export const BUSY_FRAMES = 1600;
+/**
+ * Interrupts of one line that are more than any smallest buffer has room for: tracefs makes 64 KiB 17 pages and the reader's
+ * own, of 145 calls of a function; the kernel's log has 2048 of printk's lines.
+ */
+export const OVERFLOW = 2800;
+/** Interrupts by which a line was busy. Nearly each frame makes one, unless a vCPU is held back. */
+export const BUSY = FRAMES / 4;
+/** Looks at the kernel's counts, traffic in between. */
+export const LOOKS = 3;
 /** Flows that are tried, and how often each, to learn which queue it goes to. */
 export const TRIED_FLOWS = 16;
 export const TRIES = 4;
 
-/** `flow`: one flow, for trying. `both`: {@link FRAMES}. `busy`: {@link FLOOD}, an interrupt each. `flood`: the same in bursts. */
-export type Traffic = 'flow' | 'both' | 'busy' | 'flood';
+/**
+ * `flow`: one flow, for trying. `both`: {@link FRAMES}. `slow`: the same with longer gaps. `busy`: {@link BUSY_FRAMES}.
+ * `flood`: {@link FLOOD}, in bursts.
+ */
+export type Traffic = 'flow' | 'both' | 'slow' | 'busy' | 'flood';
 
 /** What the script is started with. */
 export interface Task {
@@ -46,6 +65,16 @@ export interface Heard {
   readonly left: readonly string[];
 }
 
+/** Between two looks at the kernel's counts, one behind the other. */
+export interface Part {
+  /** What the kernel counted. */
+  readonly counted: ByIrq;
+  /** Records of the time from the first look's begin to the second one's end. */
+  readonly within: ByIrq;
+  /** Records of the time in which the kernel's count cannot have missed them: from the first look's end to the second one's begin. */
+  readonly inside: ByIrq;
+}
+
 /** A session on interrupts. */
 export interface InterruptsHeard extends Heard {
   readonly wanted: readonly number[];
@@ -57,8 +86,8 @@ export interface InterruptsHeard extends Heard {
   readonly counted: Readonly<Record<string, Bounds>>;
   /** Of all lines of the interface together. */
   readonly all: Bounds;
-  /** From the first to the last of them, ns. */
-  readonly span: ByIrq;
+  /** The same in parts of the time. */
+  readonly parts: readonly Part[];
   /** Stamps that records have, in the order of the ladder. */
   readonly stamps: readonly string[];
   /** `IRQ/CPU`, and `IRQ/vector`, that were told. */

@@ -3,11 +3,26 @@ import { quantile } from '../../../../src/base/stats.js';
 import type { Method, MethodRequest } from '../../../../src/method/method.js';
 import { type InterruptRecord, type TraceSource, interruptStart } from '../../../../src/record/source.js';
 import { kernelObjects, leftBehind } from './left.js';
-import { type Counted, type Machine, count, monotonic } from './machine.js';
-import type { Bounds, Heard, InterruptsHeard, PacketsHeard, Traffic } from './results.js';
+import { type Counted, type Machine, count, monotonic, sleep } from './machine.js';
+import {
+  BUSY,
+  type Bounds,
+  type ByIrq,
+  type Heard,
+  type InterruptsHeard,
+  LOOKS,
+  OVERFLOW,
+  type PacketsHeard,
+  type Part,
+  type Traffic,
+} from './results.js';
 
 /** Between a stamp and the kernel's count of the interrupt it is of, however slow the CPU. */
 const MARGIN_NS = 5e6;
+/** Without traffic between its parts: longer than the margins. */
+const PAUSE_MS = 25;
+/** How often frames are sent, at most, until they have made enough interrupts. */
+const ROUNDS = 30;
 const MOST_SENTENCES = 5;
 const LADDER = ['entry', 'claim', 'isr', 'exit'] as const;
 
@@ -105,12 +120,41 @@ function disorderOf(records: readonly InterruptRecord[]): string[] {
 const between = (before: Counted, after: Counted, irqs: readonly number[]): number =>
   irqs.reduce((sum, irq) => sum + (after.counts.get(irq) ?? 0) - (before.counts.get(irq) ?? 0), 0);
 
+/**
+ * Interrupts of both lines, in parts: each line is busy in every one of them, however many frames that takes. With a reader
+ * that sleeps, all at once: more of the second line than any buffer has room for.
+ * @returns the looks at the kernel's counts, and the number of the last traffic
+ */
+async function interruptsFor(
+  machine: Machine,
+  reader: Reader,
+  meanwhile: () => void,
+): Promise<{ looks: Counted[]; number: number }> {
+  const [traffic, enough, parts]: readonly [Traffic, readonly number[], number] =
+    reader === 'steady' ? ['both', [BUSY, BUSY], LOOKS - 1] : ['busy', [BUSY, OVERFLOW], 1];
+  const looks = [count()];
+  let number = 0;
+  for (let part = 0; part < parts; part++) {
+    const from = looks[looks.length - 1] as Counted;
+    await sleep(PAUSE_MS);
+    const isEnough = (now: Counted): boolean =>
+      machine.irqs.every((irq, index) => between(from, now, [irq]) > (enough[index] as number));
+    let now: Counted;
+    let round = 0;
+    do {
+      number = await machine.traffic(traffic, meanwhile);
+      now = count();
+    } while (!isEnough(now) && ++round < ROUNDS);
+    looks.push(now);
+  }
+  return { looks, number };
+}
+
 /** Listens to interrupts. */
 export async function hearInterrupts(
   method: Method,
   machine: Machine,
   request: MethodRequest,
-  traffic: Traffic,
   reader: Reader,
 ): Promise<InterruptsHeard> {
   const before = kernelObjects();
@@ -119,14 +163,12 @@ export async function hearInterrupts(
   const base = Number(source.base);
   const records: InterruptRecord[] = [];
   source.onInterrupt = (record) => records.push(record);
-  let inner = { from: first, to: first };
+  let looks: readonly Counted[];
   let facts: Session['facts'];
   let number: number;
   try {
     const session = new Session(source, reader);
-    const from = count();
-    number = await machine.traffic(traffic, () => session.meanwhile());
-    inner = { from, to: count() };
+    ({ looks, number } = await interruptsFor(machine, reader, () => session.meanwhile()));
     session.stop();
     session.close();
     ({ facts } = session);
@@ -134,16 +176,27 @@ export async function hearInterrupts(
     source.close();
   }
   const last = count();
+  const [begin, end] = [looks[0] as Counted, looks.at(-1) as Counted];
   const bounds = (irqs: readonly number[]): Bounds => ({
-    least: between(inner.from, inner.to, irqs),
+    least: between(begin, end, irqs),
     most: between(first, last, irqs),
   });
   const irqOf = ({ irq }: InterruptRecord): number => irq;
   const start = (record: InterruptRecord): number => interruptStart(record) + base;
-  const inside = records.filter(
-    (record) => start(record) >= inner.from.from - MARGIN_NS && start(record) <= inner.to.to + MARGIN_NS,
-  );
+  const during = (from: number, to: number): ByIrq =>
+    tally(
+      records.filter((record) => start(record) >= from && start(record) <= to),
+      irqOf,
+    );
   const wanted = request.irqs.map(({ irq }) => irq);
+  const parts = looks.slice(1).map((to, index): Part => {
+    const from = looks[index] as Counted;
+    return {
+      counted: Object.fromEntries(wanted.map((irq) => [irq, between(from, to, [irq])])),
+      within: during(from.from - MARGIN_NS, to.to + MARGIN_NS),
+      inside: during(from.to + MARGIN_NS, to.from - MARGIN_NS),
+    };
+  });
   const outside = records.filter((record) =>
     LADDER.some((stage) => record[stage] + base < first.from || record[stage] + base > last.to),
   );
@@ -152,17 +205,12 @@ export async function hearInterrupts(
     traffic: number,
     wanted,
     seen: tally(records, irqOf),
-    within: tally(inside, irqOf),
+    within: during(begin.from - MARGIN_NS, end.to + MARGIN_NS),
     counted: Object.fromEntries(wanted.map((irq) => [irq, bounds([irq])])),
     all: bounds(machine.lines),
     outside: outside.length,
     disorder: disorderOf(records),
-    span: Object.fromEntries(
-      timesBy(inside, irqOf, start).map(([irq, times]) => [
-        irq,
-        (times.at(-1) as number) - (times[0] as number),
-      ]),
-    ),
+    parts,
     stamps: LADDER.filter((stage) => records.some((record) => !Number.isNaN(record[stage]))),
     places: [...new Set(records.map(({ irq, cpu, vector }) => `${irq} CPU ${cpu} vector ${vector}`))],
     left: await leftBehind(before),
