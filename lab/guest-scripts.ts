@@ -49,7 +49,7 @@ echo "ready $($b uname -r)" >&3
 while read -r verb id signal <&3; do
   case $verb in
     run) ( $b setsid $b sh $x/$id.sh </dev/null >$x/$id.out 2>$x/$id.err 3>&-; echo "exit $id $?" >&3 ) & ;;
-    kill) ( for i in 1 2 3 4 5; do [ -s $h/$id.pid ] && break; $b sleep 0.1; done
+    kill) ( n=0; until [ -s $h/$id.pid ] || [ $n -ge 100 ]; do n=$((n+1)); $b sleep 0.1; done
             $b kill -s $signal -- -$($b cat $h/$id.pid) 2>/dev/null ) & ;;
     stop) break ;;
   esac
