@@ -38,6 +38,8 @@ const TIME_PART = 0.25;
 const OVERCOUNTS: Readonly<Partial<Record<MethodName, string>>> = {
   printk: 'records of the log are missing, whoever wrote them',
 };
+/** Starting all methods, one after the other, takes most of it. */
+const PATIENCE_MS = 600_000;
 /** At either end of a trace an interrupt may have been seen in part. */
 const EDGES = 2;
 
@@ -67,7 +69,7 @@ describe.each(KERNELS)('every method on %s', (kernel) => {
     const module = await buildPrintk(kernel);
     await guest.boot();
     found = await runInTurn(guest, module);
-  });
+  }, PATIENCE_MS);
   afterAll(() => guest.close());
 
   const of = (name: MethodName): MethodResult => {
