@@ -1,18 +1,12 @@
 /** Runs `rxstamp trace` as a user does: a process of its own, its output in a file so that no slow reader holds it up. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import {
-  closeSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  readdirSync,
-  readlinkSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../../src/sys/package.js';
+
+/** A busy machine may let a process wait for seconds, several times. */
+const LATEST_MS = 30_000;
 
 const MAIN = join(packageRoot, 'dist/src/cli/main.js');
 
@@ -40,6 +34,7 @@ export class RunningTrace {
   private readonly folder: string;
   private readonly path: string;
   private readonly closed: Promise<void>;
+  private readonly headed: boolean;
   private stderr = '';
 
   constructor(args: readonly string[], namespace?: string) {
@@ -49,26 +44,42 @@ export class RunningTrace {
     const [program, ...words] = commandLine(['trace', ...args], namespace);
     this.child = spawn(program, words, { stdio: ['ignore', file, 'pipe'] });
     closeSync(file);
+    this.headed = !args.includes('times');
     this.pid = this.child.pid ?? 0;
     this.child.stderr?.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
     this.closed = new Promise((resolve) => this.child.once('close', () => resolve()));
   }
 
-  /** Waits until the hooks are attached: until the output begins, or where it has no beginning, until links stand. */
+  /**
+   * Waits until the hooks are attached: until the output begins, or for a format that has no beginning, until SIGHUP is
+   * caught. Both come behind the last hook (run() in src/cli/trace/run.ts), however long the trace was held up between two.
+   */
   async ready(): Promise<this> {
-    const end = performance.now() + 15_000;
-    for (let links = 0, steady = 0; statSync(this.path).size === 0 && steady < 5; ) {
+    await this.until('start', () => (this.headed ? statSync(this.path).size > 0 : catchesHangup(this.pid)));
+    return this;
+  }
+
+  /** Waits until `done` says so of what the trace has said so far. `what` it did not come to is named in the error. */
+  async until(what: string, done: (stdout: string, stderr: string) => boolean): Promise<void> {
+    const end = performance.now() + LATEST_MS;
+    while (!done(this.said(), this.stderr)) {
       if (performance.now() > end || this.child.exitCode !== null) {
         this.kill('SIGKILL');
         await this.ended();
-        throw new Error(`the trace did not start: ${this.stderr || 'nothing after 15 s'}`);
+        throw new Error(`the trace did not come to: ${what}: ${this.stderr || `not within ${LATEST_MS} ms`}`);
       }
       await new Promise((resolve) => setTimeout(resolve, 40));
-      const now = linksOf(this.pid);
-      steady = now > 0 && now === links ? steady + 1 : 0;
-      links = now;
     }
-    return this;
+  }
+
+  /** What it has said so far on standard output. */
+  said(): string {
+    return readFileSync(this.path, 'utf8');
+  }
+
+  /** When the first line was written, which is when a trace without packets begins; milliseconds as of Date.now(). */
+  begun(): number {
+    return statSync(this.path).mtimeMs;
   }
 
   kill(signal: NodeJS.Signals): void {
@@ -92,14 +103,18 @@ export class RunningTrace {
   }
 }
 
-function linksOf(pid: number): number {
+function catchesHangup(pid: number): boolean {
   try {
-    const fds = readdirSync(`/proc/${pid}/fd`);
-    return fds.filter((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`).includes('bpf_link')).length;
+    const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    // Bit 0 is signal 1, SIGHUP. Node itself catches SIGINT and SIGTERM from its start on.
+    return (BigInt(`0x${caught ?? '0'}`) & 1n) === 1n;
   } catch {
-    return 0; // a descriptor closed meanwhile, or the process has ended
+    return false; // it has ended
   }
 }
+
+/** How many packets NDJSON output tells. */
+export const packetsIn = (stdout: string): number => stdout.split('\n{"type":"packet",').length - 1;
 
 /** A line of NDJSON output, with what the tests look at. */
 export interface Line {
