@@ -8,9 +8,6 @@ import { cannotTrace, titled } from './needs.js';
 import { RunningTrace, linesOf } from './trace.js';
 
 const COUNT = 1000;
-/** Several times the longest sleep between two looks into the rings. */
-const NOTICED_MS = 250;
-const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, NOTICED_MS));
 
 describe.skipIf(cannotTrace !== undefined)(
   titled('a veth that changes while it is traced', cannotTrace),
@@ -25,11 +22,14 @@ describe.skipIf(cannotTrace !== undefined)(
     });
     afterAll(() => undo.all());
 
-    /** Each step is looked at before the next one. */
-    async function ip(...args: string[]): Promise<void> {
+    let steps = 0;
+    /** Changes the interface, and waits until the trace has noted it: two changes between two looks would be one. */
+    async function ip(trace: RunningTrace, ...args: string[]): Promise<void> {
       const { status, stderr } = spawnSync('ip', ['-n', link.namespace, ...args], { encoding: 'utf8' });
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-      await pause();
+      steps++;
+      const noted = (_: string, said: string): boolean => (said.match(/^note: .*\n/gm) ?? []).length >= steps;
+      await trace.until(`note ${steps}, on ${args.join(' ')}`, noted);
     }
 
     function send(): void {
@@ -39,17 +39,17 @@ describe.skipIf(cannotTrace !== undefined)(
       expect(stdout).toContain(`"sent":${COUNT},"failed":0`);
     }
 
-    it('is followed, with a note on each change and every packet', { timeout: 60_000 }, async () => {
+    it('is followed, with a note on each change and every packet', { timeout: 240_000 }, async () => {
       const { name } = link;
       const trace = await new RunningTrace([name, '--format', 'ndjson'], link.namespace).ready();
       send();
-      await ip('link', 'set', name, 'down');
-      await ip('link', 'set', name, 'name', 'moved0');
-      await ip('link', 'set', 'moved0', 'up');
+      await ip(trace, 'link', 'set', name, 'down');
+      await ip(trace, 'link', 'set', name, 'name', 'moved0');
+      await ip(trace, 'link', 'set', 'moved0', 'up');
       send();
-      await ip('link', 'set', 'moved0', 'down');
-      await ip('link', 'set', 'moved0', 'name', name);
-      await ip('link', 'set', name, 'up');
+      await ip(trace, 'link', 'set', 'moved0', 'down');
+      await ip(trace, 'link', 'set', 'moved0', 'name', name);
+      await ip(trace, 'link', 'set', name, 'up');
       send();
       const { code, stdout, stderr } = await trace.interrupt();
       const lines = linesOf(stdout);
