@@ -123,8 +123,10 @@ describe.skipIf(cannotTrace !== undefined)(titled('a veth pair', cannotTrace), (
     const running = await trace('--format', 'csv', '--buffer', '64KiB');
     running.kill('SIGSTOP');
     send(5000, CPU, 100);
+    const heading = running.said().length;
     running.kill('SIGCONT');
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    // It prints behind emptying the ring, which has room for all of the second part then, whenever that is read.
+    await running.until('go on', (said) => said.length > heading);
     send(500, CPU, 40);
     const { code, stdout } = await running.interrupt();
     expect(code).toBe(3);
@@ -164,14 +166,18 @@ describe.skipIf(cannotTrace !== undefined)(titled('a veth pair', cannotTrace), (
   });
 
   it('stops after --duration, not before and not much later', LIMIT, async () => {
-    const running = await trace('--duration', '700ms');
-    const started = performance.now();
-    const { code } = await running.ended();
-    const took = performance.now() - started;
-    expect(code).toBe(0);
-    // ready() looks every 40 ms; the end may wait for a busy core.
-    expect(took).toBeGreaterThan(600);
-    expect(took).toBeLessThan(3000);
+    const took: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      const running = await trace('--duration', '700ms');
+      // By its first line's own time: when this process looks is another matter.
+      const begun = running.begun();
+      const { code } = await running.ended();
+      took.push(Date.now() - begun);
+      expect(code).toBe(0);
+    }
+    // The time of a file lags by up to a tick, and a core that is taken away can only make it longer: the shortest tells.
+    expect(Math.min(...took)).toBeGreaterThan(680);
+    expect(Math.min(...took)).toBeLessThan(3000);
   });
 
   it.each(['mono', 'boot', 'real', 'tai'] as const)(
