@@ -129,6 +129,10 @@ export class Veth {
     const mac =
       /link\/ether (\S+)/.exec(ip('-n', this.namespace, '-o', 'link', 'show', this.name))?.[1] ?? '';
     ip('-n', this.#sender, 'neigh', 'replace', RECEIVER, 'lladdr', mac, 'dev', peer, 'nud', 'permanent');
+    // The receiver answers (ICMP, TCP): neither may it ask who the sender is, or an ARP reply would come in.
+    const theirs = /link\/ether (\S+)/.exec(ip('-n', this.#sender, '-o', 'link', 'show', peer))?.[1] ?? '';
+    const back = ['replace', SENDER, 'lladdr', theirs, 'dev', this.name, 'nud', 'permanent'];
+    ip('-n', this.namespace, 'neigh', ...back);
   }
 
   async #hold(): Promise<void> {
