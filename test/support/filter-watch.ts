@@ -31,15 +31,14 @@ const watched = expressions.map((expression, index) => ({
   }),
 }));
 for (const one of watched) one.session.onLoss = ({ count }) => (one.lost += count);
-const ended = new Promise<void>((resolve) => {
+await new Promise<void>((resolve) => {
   const alive = setInterval(() => {}, 1000);
   process.once('SIGINT', () => {
     clearInterval(alive);
     resolve();
   });
+  process.stdout.write('ready\n');
 });
-process.stdout.write('ready\n');
-await ended;
 for (const { session } of watched) session.stop();
 const seen = watched.map((one) => {
   one.records += one.session.drain();

@@ -1,6 +1,6 @@
 /**
  * `node tun.js NAME` makes a tun interface, which has no link layer, and prints `ready`. What comes on standard input, IP
- * packets in hexadecimal, one per line, is received on it; the interface goes with the process.
+ * packets in hexadecimal, one per line, is received on it, with `received N` behind each; the interface goes with the process.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -17,5 +17,9 @@ request.writeUInt16LE(IFF_TUN | IFF_NO_PI, 16);
 const fd = openSync('/dev/net/tun', 'r+');
 if ((ioctl(fd, TUNSETIFF, request) as number) !== 0) throw new Error(`TUNSETIFF: errno ${koffi.errno()}`);
 process.stdout.write('ready\n');
-for await (const line of createInterface({ input: process.stdin })) writeSync(fd, Buffer.from(line, 'hex'));
+let received = 0;
+for await (const line of createInterface({ input: process.stdin })) {
+  writeSync(fd, Buffer.from(line, 'hex'));
+  process.stdout.write(`received ${++received}\n`);
+}
 closeSync(fd);
