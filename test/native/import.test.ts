@@ -98,7 +98,7 @@ describe('import', () => {
       for (const byte of chunk) if (byte === 10) lines++;
     });
     child.stderr.resume();
-    const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+    const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
     const memory = (): number => {
       const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
       return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1]) / 1024;
@@ -123,7 +123,7 @@ describe('import', () => {
     let stdout = '';
     child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
     child.stderr.resume();
-    const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+    const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
     child.stdin.write(line(1) + line(2));
     while (!stdout.includes('"meta"')) await new Promise((resolve) => setTimeout(resolve, 20));
     child.kill('SIGINT');
