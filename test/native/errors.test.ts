@@ -167,17 +167,17 @@ describe.skipIf(cannotTrace !== undefined)(titled('a kernel without type informa
 
 describe.skipIf(cannotTrace !== undefined)(titled('standard output', cannotTrace), () => {
   it('that is closed early ends the trace quietly', () => {
-    const words = commandLine(['trace', 'lo', '--duration', '20s'])
+    const words = commandLine(['trace', 'lo', '--duration', '60s'])
       .map((word) => `'${word}'`)
       .join(' ');
-    // A packet on lo after the reader has gone: the next write finds the pipe closed.
-    const traffic = 'for i in 1 2 3 4 5 6; do sleep 0.5; echo x >/dev/udp/127.0.0.1/9; done';
-    const script = `(${traffic}) & ${words} | head -1; echo "code \${PIPESTATUS[0]}"`;
+    // Packets on lo until after the reader has gone, however late that is: the next write finds the pipe closed.
+    const traffic = 'for i in {1..100}; do sleep 0.5; echo x >/dev/udp/127.0.0.1/9; done';
+    const script = `(${traffic}) >/dev/null 2>&1 & ${words} | head -1; echo "code \${PIPESTATUS[0]}"; kill $!`;
     const started = performance.now();
-    const done = spawnSync('bash', ['-c', script], { encoding: 'utf8', timeout: 30_000 });
+    const done = spawnSync('bash', ['-c', script], { encoding: 'utf8', timeout: 100_000 });
     expect(done.stdout).toMatch(/^earliest stamp: [^\n]+\ncode 0\n$/);
     expect(done.stderr).toBe('');
-    expect(performance.now() - started).toBeLessThan(15_000);
+    expect(performance.now() - started).toBeLessThan(40_000);
   });
 
   it('that is full is an error at once, however long the trace was to last', () => {
