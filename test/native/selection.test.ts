@@ -7,7 +7,7 @@ import { compile } from '../support/compile.js';
 import { cannotTrace, ownNic, titled } from './needs.js';
 import { type Line, RunningTrace, commandLine, linesOf } from './trace.js';
 
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 240_000 };
 const SENT = 4000;
 
 /** What a trace with a filter says: its packets, and its summary. */
@@ -46,19 +46,25 @@ describe.skipIf(cannotTrace !== undefined)(titled('packets chosen on a veth pair
   }
 
   it('by a time between two stages are all that took longer, and the others are counted', LIMIT, async () => {
-    const whole = chosen((await trace('--until', 'stack')).stdout);
     const took = (line: Line): number => (line.stages['stack'] as number) - (line.stages['driver'] as number);
-    const times = whole.packets.map(took).sort((a, b) => a - b);
-    const median = times[SENT / 2] as number;
-    const { code, stdout } = await trace('--slower-than', `driver..stack=${median}ns`);
-    const { packets, summary } = chosen(stdout);
-    expect(code).toBe(0);
-    expect(packets.filter((line) => took(line) <= median)).toEqual([]);
-    expect(summary).toMatchObject({ packets: packets.length, seen: SENT, lost: 0 });
-    expect(summary.stopped).toMatchObject({ faster: SENT - packets.length, unstamped: 0 });
-    expect(packets.length).toBeGreaterThan(0);
-    expect(packets.length).toBeLessThan(SENT);
-    expect(packets.map((line) => line.number)).toEqual(packets.map((_, index) => index + 1));
+    let shown = 0;
+    // A core may be slower throughout than it was a second ago (its twin, its clock, its host): then the median of one
+    // trace does not part the packets of the next, and is measured anew. What is shown must be right every time.
+    for (let round = 0; round < 20 && (shown === 0 || shown === SENT); round++) {
+      const whole = chosen((await trace('--until', 'stack')).stdout);
+      const times = whole.packets.map(took).sort((a, b) => a - b);
+      const median = times[SENT / 2] as number;
+      const { code, stdout } = await trace('--slower-than', `driver..stack=${median}ns`);
+      const { packets, summary } = chosen(stdout);
+      expect(code).toBe(0);
+      expect(packets.filter((line) => took(line) <= median)).toEqual([]);
+      expect(summary).toMatchObject({ packets: packets.length, seen: SENT, lost: 0 });
+      expect(summary.stopped).toMatchObject({ faster: SENT - packets.length, unstamped: 0 });
+      expect(packets.map((line) => line.number)).toEqual(packets.map((_, index) => index + 1));
+      shown = packets.length;
+    }
+    expect(shown).toBeGreaterThan(0);
+    expect(shown).toBeLessThan(SENT);
   });
 
   it('are none where none took longer, and all where every one did', LIMIT, async () => {
