@@ -33,13 +33,16 @@ function heldObjects(): Set<string> {
   return held;
 }
 
-/** Objects that were not there `before` and that nobody holds, after a second in which the kernel frees its own. */
+/**
+ * Objects that were not there `before` and that nobody holds. The kernel frees them behind grace periods of RCU, which
+ * wait for every CPU: what was really left behind is still there after 15 s.
+ */
 export async function leftObjects(before: ReadonlySet<string>): Promise<string[]> {
   for (let attempt = 0; ; attempt++) {
     const fresh = [...bpfObjects()].filter((object) => !before.has(object));
     const held = fresh.length === 0 ? new Set<string>() : heldObjects();
     const left = fresh.filter((object) => !held.has(object));
-    if (left.length === 0 || attempt === 10) return left;
+    if (left.length === 0 || attempt === 150) return left;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }

@@ -14,17 +14,19 @@ function rxstamp(...args: string[]): { code: number | null; stdout: string; stde
   return { code: done.status, stdout: done.stdout, stderr: done.stderr };
 }
 
-/** Sends datagrams to this machine's own loopback. */
-async function sendToLoopback(port: number, count: number): Promise<void> {
+/** Sends datagrams to a free port of this machine's own loopback. @returns the port */
+async function sendToLoopback(count: number): Promise<number> {
   const socket = createSocket('udp4');
   const target = createSocket('udp4');
-  await new Promise<void>((resolve) => target.bind(port, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => target.bind(0, '127.0.0.1', resolve));
+  const { port } = target.address();
   for (let i = 0; i < count; i++)
     await new Promise<void>((resolve, reject) =>
       socket.send('x', port, '127.0.0.1', (error) => (error ? reject(error) : resolve())),
     );
   socket.close();
   target.close();
+  return port;
 }
 
 interface Way {
@@ -37,13 +39,12 @@ const waysOf = (stdout: string): Way[] =>
 
 describe.skipIf(cannotTrace !== undefined)(titled('ways of listening', cannotTrace), () => {
   it('tracepoints alone see the packets that the default sees', async () => {
-    const port = 20_000 + (process.pid % 20_000);
     const traces = await Promise.all(
       ['ebpf', 'tracepoints'].map((method) =>
         new RunningTrace(['lo', '--method', method, '--format', 'ndjson', '--until', 'stack']).ready(),
       ),
     );
-    await sendToLoopback(port, 50);
+    const port = await sendToLoopback(50);
     const ended = await Promise.all(traces.map((trace) => trace.interrupt()));
     const ours = ended.map(({ stdout }) =>
       linesOf(stdout)
