@@ -38,7 +38,10 @@ describe('Injector', () => {
     });
     await new Promise<void>((resolve) => listener.listen(join(folder, 's'), resolve));
     server = listener;
+    peer = undefined;
     injector = new Injector(new SocketWire(await connectWhenOpen(join(folder, 's'), () => undefined)));
+    // Connected is not accepted yet.
+    await expect.poll(() => peer).toBeDefined();
   });
 
   afterEach(() => {

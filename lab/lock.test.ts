@@ -1,9 +1,15 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { takeLock } from './lock.js';
+
+/** How many processes the kernel lets wait for the lock. */
+function queued(file: string): number {
+  const waiting = new RegExp(`^\\d+:\\s*-> FLOCK .*:${statSync(file).ino} `, 'gm');
+  return (readFileSync('/proc/locks', 'utf8').match(waiting) ?? []).length;
+}
 
 describe('takeLock', () => {
   let folder = '';
@@ -28,14 +34,17 @@ describe('takeLock', () => {
   it('goes to those who wait, in their order, and tells who has it', async () => {
     const release = await takeLock(file, 'first', say);
     const order: string[] = [];
-    const waiters = ['second', 'third'].map(async (who, index) => {
-      await new Promise((resolve) => setTimeout(resolve, index * 300));
-      const next = await takeLock(file, who, say);
-      order.push(who);
-      next();
-    });
-    await expect.poll(() => said.length, { timeout: 5000 }).toBe(2);
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    const waiters: Promise<void>[] = [];
+    for (const who of ['second', 'third']) {
+      const wait = async (): Promise<void> => {
+        const next = await takeLock(file, who, say);
+        order.push(who);
+        next();
+      };
+      waiters.push(wait());
+      await expect.poll(() => queued(file)).toBe(waiters.length);
+    }
+    expect(said.length).toBe(2);
     expect(order).toEqual([]);
     expect(said[0]).toContain('in use by first');
     release();
@@ -51,7 +60,7 @@ describe('takeLock', () => {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
     await new Promise((resolve) => waiter.stdout.once('data', resolve));
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await expect.poll(() => queued(file)).toBe(1);
     waiter.kill('SIGKILL');
     release();
     (await takeLock(file, 'third', say))();

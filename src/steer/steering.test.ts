@@ -233,14 +233,18 @@ describe('what is written down', () => {
   it('is changed by one process at a time', async () => {
     const folder = freshFolder();
     const order: string[] = [];
+    let leave = (): void => {};
+    // Without a wait before it, the first has the lock when this returns.
     const slow = folder.locked(async () => {
       order.push('first in');
-      await new Promise((resolve) => setTimeout(resolve, 150));
+      await new Promise<void>((resolve) => (leave = resolve));
       order.push('first out');
     });
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    await folder.locked(() => order.push('second'));
-    await slow;
+    expect(order).toEqual(['first in']);
+    const second = folder.locked(() => order.push('second'));
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    leave();
+    await Promise.all([slow, second]);
     expect(order).toEqual(['first in', 'first out', 'second']);
   });
 });

@@ -38,12 +38,14 @@ describe('idle time', () => {
   });
 
   it('grows on this machine, by no more than the time that goes by on all CPUs', async () => {
-    const before = idleTime();
     const started = performance.now();
+    const before = idleTime();
     await new Promise((resolve) => setTimeout(resolve, 100));
     const after = idleTime();
     const idle = (after.idleNs - before.idleNs) / 1e6;
     expect(idle).toBeGreaterThanOrEqual(0);
-    expect(idle).toBeLessThanOrEqual((performance.now() - started) * after.cpus + 4);
+    // Hundredths of a second end somewhere before and behind, for each CPU, where the list may not be read.
+    const steps = after.coarse ? 20 * after.cpus : 4;
+    expect(idle).toBeLessThanOrEqual((performance.now() - started) * after.cpus + steps);
   });
 });

@@ -210,11 +210,11 @@ describe('a run of steer', () => {
     const before = nic.snapshot();
     const gone = join(root, 'gone');
     // The command waits for the file that the test writes when it has seen the NIC put back.
-    const command = ['sh', '-c', `for i in $(seq 200); do [ -e ${gone} ] && exit 7; sleep 0.02; done`];
+    const command = ['sh', '-c', `for i in $(seq 3000); do [ -e ${gone} ] && exit 7; sleep 0.02; done`];
     const wish = { forThisRun: true, command, durationNs: 1e6, verifyNs: 0 };
     let over = false;
     const running = run(target, wish, counting(['untold'])).finally(() => (over = true));
-    await vi.waitFor(() => expect(said.join('')).toContain('undone: udp dst port 9999'), 5000);
+    await vi.waitFor(() => expect(said.join('')).toContain('undone: udp dst port 9999'), 30_000);
     expect([over, nic.snapshot()]).toEqual([false, before]);
     target.folder.write('../gone', '');
     expect(await running).toBe(7);
@@ -225,7 +225,7 @@ describe('a run of steer', () => {
     const before = nic.snapshot();
     const until = async (done: () => boolean): Promise<void> => {
       expect(nic.snapshot()).not.toBe(before);
-      await vi.waitFor(() => expect(done()).toBe(true), 5000);
+      await vi.waitFor(() => expect(done()).toBe(true), 30_000);
     };
     const wish = { forThisRun: true, command: ['sh', '-c', 'exit 3'], durationNs: 60e9 };
     expect(await run(target, wish, counting(['verified'], until))).toBe(3);
