@@ -10,15 +10,19 @@ const PACKAGES: Readonly<Record<string, string>> = { ethtool: 'ethtool', ip: 'ip
 /** Runs a program for its stdout. */
 export type RunProgram = (program: string, args: readonly string[]) => Promise<Answer<string>>;
 
-/** Runs `program`; never throws. Not installed, failed or slower than 3 s: why, with the cure where there is one. */
+/** A program that hangs must not hang us; one that a busy machine holds up for some seconds must not be given up. */
+const LATEST_MS = 15_000;
+
+/** Runs `program`; never throws. Not installed, failed or slower than 15 s: why, with the cure where there is one. */
 export const runProgram: RunProgram = (program, args) =>
   new Promise((resolve) => {
-    const options = { timeout: 3000, env: { ...process.env, LC_ALL: 'C', PATH: searchPath() } };
+    const options = { timeout: LATEST_MS, env: { ...process.env, LC_ALL: 'C', PATH: searchPath() } };
     execFile(program, args, options, (error, stdout, stderr) => {
       if (error === null) resolve(known(stdout));
       else if (error.code === 'ENOENT') {
         resolve(unknown(`${program} is not installed (apt-get install ${PACKAGES[program] ?? program})`));
-      } else if (error.killed) resolve(unknown(`${program} ${args.join(' ')} did not answer within 3 s`));
+      } else if (error.killed)
+        resolve(unknown(`${program} ${args.join(' ')} did not answer within ${LATEST_MS / 1000} s`));
       else
         resolve(
           unknown(`${program} ${args.join(' ')}: ${lastLine(stderr) || lastLine(stdout) || error.message}`),
