@@ -33,6 +33,15 @@ for word in "$@"; do
 	esac
 done
 
+# One at a time in this folder: two would install and build into each other. The kernel gives the lock back at our end.
+if have flock; then
+	exec 9<package.json
+	flock --nonblock 9 || {
+		say "waiting for another one in this folder"
+		flock 9
+	}
+fi
+
 # --- Node
 have node || fail "Node is not installed. Install Node 20.19 or newer"
 node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' ||
@@ -100,12 +109,26 @@ if [ -n "${missing% }" ]; then
 		fail "these packages are missing, and this is neither root nor is there sudo. Run as root: apt-get install $missing"
 	fi
 	say "installing Debian packages: $missing"
-	install() { as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing >&2; }
-	install || {
+	# Another apt (of a timer, at the machine's start) may have dpkg's locks: waited for. No service that is started gets ours.
+	apt() {
+		as_root env DEBIAN_FRONTEND=noninteractive \
+			apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@" >&2 9<&-
+	}
+	install() { apt install -y --no-install-recommends $missing; }
+	# Another apt may have the lock of the lists, which cannot be waited for, or a mirror be in the middle of its own update.
+	update_and_install() {
 		say "reading the package lists first"
-		as_root apt-get update -q >&2
-		install
-	} || fail "could not install: $missing. Run as root: apt-get update && apt-get install $missing"
+		apt update
+		install && return 0
+		for pause in 10 30 60; do
+			say "that failed, trying again in $pause s"
+			sleep "$pause"
+			apt update
+			install && return 0
+		done
+		return 1
+	}
+	install || update_and_install || fail "could not install: $missing. Run as root: apt-get update && apt-get install $missing"
 fi
 
 # --- npm packages, exactly those of the lock file
@@ -115,7 +138,7 @@ if [ ! -e "$installed" ] || [ package-lock.json -nt "$installed" ]; then
 	hash=$(cksum <package-lock.json)
 	if [ ! -e "$installed" ] || [ "$hash" != "$(cat node_modules/.rxstamp-lock 2>/dev/null)" ]; then
 		say "installing npm packages"
-		npm ci --no-audit --no-fund >&2
+		npm ci --no-audit --no-fund --fetch-retries=5 >&2
 		echo "$hash" >node_modules/.rxstamp-lock
 	fi
 	touch "$installed"
