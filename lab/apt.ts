@@ -22,6 +22,8 @@ import { mustRun, run } from './programs.js';
 
 /** Package lists younger than this are not fetched again, in milliseconds. */
 const FRESH_MS = 3_600_000;
+/** A mirror that is in the middle of its own update gives lists that do not fit together: pauses before asking again. */
+const AGAIN_MS = [5000, 20_000, 60_000];
 
 /** An apt set up for some suites. */
 export interface Apt {
@@ -99,6 +101,8 @@ export async function openApt(suites: readonly string[], say: Say): Promise<Apt>
       'Acquire::Languages "none";',
       // The unprivileged download user cannot enter a cache in root's home.
       'APT::Sandbox::User "root";',
+      // A connection that breaks is taken up again; the machine's own wish comes behind.
+      'Acquire::Retries "3";',
       await transport(),
       '',
     ].join('\n'),
@@ -108,16 +112,34 @@ export async function openApt(suites: readonly string[], say: Say): Promise<Apt>
   return apt;
 }
 
+/** When the lists of an apt were read. */
+const stampOf = (apt: Apt): string => join(apt.root, 'updated');
+
 async function update(apt: Apt, suites: readonly string[], say: Say): Promise<void> {
-  const stamp = join(apt.root, 'updated');
+  const stamp = stampOf(apt);
   if (existsSync(stamp) && Date.now() - statSync(stamp).mtimeMs < FRESH_MS) return;
-  const from = performance.now();
   say(`lab: reading the package lists of ${suites.join(', ')}`);
-  await mustRun('reading Debian package lists', 'apt-get', ['update', '-q', '--error-on=any'], {
-    env: apt.env,
-    hint: 'check that this machine reaches its Debian mirror: apt-get update',
-  });
-  writeFileSync(stamp, '');
+  await readLists(apt, say);
+}
+
+async function readLists(apt: Apt, say: Say): Promise<void> {
+  const from = performance.now();
+  const words = ['update', '-q', '--error-on=any'];
+  let read = false;
+  for (const pause of AGAIN_MS) {
+    const { code, stderr } = await run('apt-get', words, { env: apt.env });
+    read = code === 0;
+    if (read) break;
+    say(`lab: ${stderr.trim().split('\n')[0] ?? ''}; trying again in ${pause / 1000} s`);
+    await new Promise((resolve) => setTimeout(resolve, pause));
+  }
+  if (!read) {
+    await mustRun('reading Debian package lists', 'apt-get', words, {
+      env: apt.env,
+      hint: 'check that this machine reaches its Debian mirror: apt-get update',
+    });
+  }
+  writeFileSync(stampOf(apt), '');
   say(`lab: package lists read in ${since(from)}`);
 }
 
@@ -162,10 +184,13 @@ export async function fetchInto(apt: Apt, names: readonly string[], folder: stri
     say(`lab: … ${megabytes(bytesIn(downloads))} of ${megabytes(total)}`);
   }, 4000);
   try {
-    await mustRun('downloading Debian packages', 'apt-get', ['download', '-q', ...names], {
-      env: apt.env,
-      cwd: downloads,
-    });
+    const words = ['download', '-q', ...names];
+    if ((await run('apt-get', words, { env: apt.env, cwd: downloads })).code !== 0) {
+      // The archive may have got newer packages since its lists were read, or have ended a connection early.
+      say('lab: the packages could not be downloaded: reading the package lists anew');
+      await readLists(apt, say);
+      await mustRun('downloading Debian packages', 'apt-get', words, { env: apt.env, cwd: downloads });
+    }
     clearInterval(ticker);
     say(`lab: downloaded in ${since(from)}, unpacking`);
     mkdirSync(folder, { recursive: true });

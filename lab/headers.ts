@@ -1,5 +1,5 @@
 /** Headers of the lab's kernels, unpacked in the cache, for building modules. */
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fetchInto, openApt, packageField } from './apt.js';
 import { ensureKernel } from './fetch.js';
@@ -34,7 +34,7 @@ export async function ensureHeaders(kernel: string, say: Say): Promise<string> {
     /(?<=^(?:include |KBUILD_OUTPUT=))\/usr\/src\//gm,
     `${folder}/usr/src/`,
   );
-  writeFileSync(makefile, text);
+  putAt(makefile, text, 0o644);
   // Only for type information of the module, which needs one more program.
   rmSync(join(tree, 'vmlinux'), { force: true });
   for (const program of ['tools/objtool/objtool.real-x86', 'scripts/mod/modpost.real-lsb-64'])
@@ -54,7 +54,19 @@ async function makeRun(program: string, say: Say): Promise<void> {
     say,
   );
   const libraries = join(folder, 'usr/lib/x86_64-linux-gnu');
-  renameSync(program, `${program}.own`);
+  // A copy before the wrapper takes its place: whenever this is ended, the next one finds the program or the wrapper.
+  if (!isElf(program)) return;
+  copyFileSync(program, `${program}.${process.pid}`);
+  renameSync(`${program}.${process.pid}`, `${program}.own`);
   const loader = `${libraries}/ld-linux-x86-64.so.2 --library-path ${libraries}`;
-  writeFileSync(program, `#!/bin/sh\nexec ${loader} ${program}.own "$@"\n`, { mode: 0o755 });
+  putAt(program, `#!/bin/sh\nexec ${loader} ${program}.own "$@"\n`, 0o755);
+}
+
+/** False for the wrapper that another run has put there meanwhile. */
+const isElf = (file: string): boolean => readFileSync(file).subarray(0, 4).toString('latin1') === '\x7fELF';
+
+/** Writes a file in one step: another run may be reading it. */
+function putAt(file: string, text: string, mode: number): void {
+  writeFileSync(`${file}.${process.pid}`, text, { mode });
+  renameSync(`${file}.${process.pid}`, file);
 }

@@ -38,6 +38,8 @@ export async function keep(name: string, make: (folder: string) => Promise<Facts
   const here = kept(name);
   if (here !== undefined) return here;
   const release = await takeLock(join(cached(), 'fetch.lock'), `fetching ${name}`, say);
+  // Only who has the lock makes something here: what is there was left by a run that was killed.
+  rmSync(cached('staging'), { recursive: true, force: true });
   const staging = mkdtempSync(join(cached('staging'), 'new-'));
   try {
     const meanwhile = kept(name);
