@@ -138,7 +138,13 @@ if [ ! -e "$installed" ] || [ package-lock.json -nt "$installed" ]; then
 	hash=$(cksum <package-lock.json)
 	if [ ! -e "$installed" ] || [ "$hash" != "$(cat node_modules/.rxstamp-lock 2>/dev/null)" ]; then
 		say "installing npm packages"
-		npm ci --no-audit --no-fund --fetch-retries=5 >&2
+		# From the beginning again, where a download broke off in spite of its own retries; what came is in npm's cache.
+		npm_ci() { npm ci --no-audit --no-fund --fetch-retries=5 >&2; }
+		npm_ci || {
+			say "that failed, trying again in 10 s"
+			sleep 10
+			npm_ci
+		}
 		echo "$hash" >node_modules/.rxstamp-lock
 	fi
 	touch "$installed"

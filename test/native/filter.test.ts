@@ -25,14 +25,11 @@ const ROOM = { window: 1536, instructions: SLOT_ROOM };
 const ETHERNET = { link: 'ethernet', device: undefined, live: false } as const;
 
 describe.skipIf(cannotTrace !== undefined)(titled('a filter in the kernel', cannotTrace), () => {
-  it(`is taken by the verifier and says what bpf_filter() says: ${RUNS} expressions × 50 packets`, async () => {
+  it(`is taken by the verifier and says what bpf_filter() says: ${RUNS} expressions × 50 packets`, () => {
     let pairs = 0;
     let yes = 0;
-    const lists = fc.array(packets, { minLength: 50, maxLength: 50 });
-    await fc.assert(
-      fc.asyncProperty(expressions, lists, async (expression, list) => {
-        // The runner of the tests takes one that says nothing for a minute for hung.
-        await new Promise((resolve) => setImmediate(resolve));
+    fc.assert(
+      fc.property(expressions, fc.array(packets, { minLength: 50, maxLength: 50 }), (expression, list) => {
         const filter = PcapFilter.compile(expression, ETHERNET);
         if (typeof filter === 'string') return;
         const converted = convert(readClassic(filter.instructions()), ROOM);
