@@ -258,17 +258,17 @@ async function readEmpty(tcpdump: ChildProcess): Promise<void> {
 function nextCounts(tcpdump: ChildProcess): Promise<readonly [string | undefined, string | undefined]> {
   return new Promise((resolve, reject) => {
     let all = '';
-    const ended = (): void => reject(new Error(`tcpdump has ended: ${all}`));
+    const gone = (): void => reject(new Error(`tcpdump has ended: ${all}`));
     const listen = (chunk: Buffer): void => {
       all += chunk.toString();
       const counts = /(\d+) packets? captured, (\d+) packets? received by filter, .*\n/.exec(all);
       if (counts === null) return;
       tcpdump.stderr?.off('data', listen);
-      tcpdump.off('close', ended);
+      tcpdump.off('close', gone);
       resolve([counts[1], counts[2]]);
     };
     tcpdump.stderr?.on('data', listen);
-    tcpdump.once('close', ended);
+    tcpdump.once('close', gone);
   });
 }
 
