@@ -187,10 +187,10 @@ describe.skipIf(cannotTrace !== undefined)(titled('standard output', cannotTrace
     const done = spawnSync(program, words, {
       encoding: 'utf8',
       stdio: ['ignore', full, 'pipe'],
-      timeout: 30_000,
+      timeout: 100_000,
     });
     closeSync(full);
     expect(lineOf({ code: done.status, stderr: done.stderr, stdout: '' }, 'RXS_OUTPUT')).toContain('ENOSPC');
-    expect(performance.now() - started).toBeLessThan(10_000);
+    expect(performance.now() - started).toBeLessThan(40_000);
   });
 });

@@ -101,7 +101,7 @@ describe.skipIf(cannotTrace !== undefined)(titled('a filter in the kernel', cann
     }
 
     it(`lets through what tcpdump captures with the same expression: ${EXPRESSIONS.length} expressions × ${frames.length} frames`, {
-      timeout: 120_000,
+      timeout: 240_000,
     }, async () => {
       const file = (index: number): string => join(folder, `${index}.pcap`);
       const options = ['-i', link.name, '-Q', 'in', '-s', '2048', '-B', '2048', '--immediate-mode'];
@@ -128,7 +128,7 @@ describe.skipIf(cannotTrace !== undefined)(titled('a filter in the kernel', cann
       expect(seen.map(({ expression }) => expression)).toEqual(EXPRESSIONS);
     });
 
-    it('takes every packet for an inbound one', { timeout: 30_000 }, async () => {
+    it('takes every packet for an inbound one', { timeout: 120_000 }, async () => {
       // No tcpdump beside it: libpcap's check in user space, for what came before its filter, lacks the direction.
       const list = ['inbound', 'outbound', 'inbound and udp port 53', 'udp port 53'];
       const seen = await watched(list, async () => send(frames));
@@ -138,7 +138,7 @@ describe.skipIf(cannotTrace !== undefined)(titled('a filter in the kernel', cann
       expect(port?.length).toBeGreaterThan(10);
     });
 
-    it('reads what lies in pages, or says that it could not', { timeout: 30_000 }, async () => {
+    it('reads what lies in pages, or says that it could not', { timeout: 120_000 }, async () => {
       const jumbo = jumboFrames();
       const [tx, sender] = [link.namespace.replace(/rx$/, 'tx'), link.name.replace(/r$/, 's')];
       for (const words of [`-n ${link.namespace} link set ${link.name}`, `-n ${tx} link set ${sender}`])
@@ -156,7 +156,7 @@ describe.skipIf(cannotTrace !== undefined)(titled('a filter in the kernel', cann
       expect(linesOf(stdout).at(-1)).toMatchObject({ packets: shown, stopped, seen: jumbo.length, lost: 0 });
     });
 
-    it('begins at the IP header where there is no link layer', { timeout: 30_000 }, async () => {
+    it('begins at the IP header where there is no link layer', { timeout: 120_000 }, async () => {
       const name = `rxt${process.pid}`;
       const tun = inside(process.execPath, join(packageRoot, 'dist/test/support/tun.js'), name);
       await heard(tun, 'stdout', 'ready');
@@ -184,7 +184,7 @@ describe.skipIf(cannotTrace !== undefined)(titled('a filter in the kernel', cann
       tun.stdin?.end();
     });
 
-    it('costs nothing at later stages either', { timeout: 30_000 }, async () => {
+    it('costs nothing at later stages either', { timeout: 120_000 }, async () => {
       const words = [link.name, 'udp port 53', '--format', 'ndjson', '--until', 'stack'];
       const trace = await new RunningTrace(words, link.namespace).ready();
       send(frames);
@@ -199,7 +199,7 @@ describe.skipIf(cannotTrace !== undefined)(titled('a filter in the kernel', cann
       expect(summary).toMatchObject({ records: 2 * summary.packets });
     });
 
-    it('is all words behind the interface, and stands in the meta line', { timeout: 30_000 }, async () => {
+    it('is all words behind the interface, and stands in the meta line', { timeout: 120_000 }, async () => {
       const words = [link.name, 'udp', 'port', '53', '--format', 'ndjson'];
       const trace = await new RunningTrace(words, link.namespace).ready();
       send(frames);

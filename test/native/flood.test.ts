@@ -10,7 +10,7 @@ import { type Ended, RunningTrace, linesOf } from './trace.js';
 
 const PACKETS = process.env['RXSTAMP_LONG'] === '1' ? 3_000_000 : 300_000;
 const ENDS = process.env['RXSTAMP_LONG'] === '1' ? 300 : 20;
-const LIMIT = { timeout: 60_000 + PACKETS / 20 };
+const LIMIT = { timeout: 120_000 + PACKETS / 20 };
 const CPU = 0;
 
 describe.skipIf(cannotTrace !== undefined)(titled('a veth pair', cannotTrace), () => {
@@ -82,7 +82,7 @@ describe.skipIf(cannotTrace !== undefined)(titled('a veth pair', cannotTrace), (
     expect(wrong).toEqual([]);
   });
 
-  it(`ends after its last line, ${ENDS} times of ${ENDS}`, { timeout: 30_000 + ENDS * 3000 }, async () => {
+  it(`ends after its last line, ${ENDS} times of ${ENDS}`, { timeout: 60_000 + ENDS * 6000 }, async () => {
     // Node's own end may hang while the compiler is busy (src/sys/end.ts): about once in 50 runs like this one.
     for (let i = 0; i < ENDS; i++) {
       const running = await trace('--format', 'ndjson', '--until', 'stack');

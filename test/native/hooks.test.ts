@@ -7,21 +7,22 @@ import { hostHooks } from '../../src/feature/host-hooks.js';
 import { listNics } from '../../src/nic/resolve.js';
 import { HOST } from '../../src/sys/files.js';
 import { runProgram } from '../../src/sys/programs.js';
+import { heldUpMs } from './held.js';
 
 describe('hooks of this kernel', () => {
   it('are all answered with yes or no within 300 ms, and the trials leave nothing open', () => {
     const open = readdirSync('/proc/self/fd').length;
     const took: number[] = [];
     const ask = (): ReturnType<typeof hookReport> => {
-      const started = performance.now();
+      const started = performance.now() - heldUpMs(process.pid);
       const door = hostHooks();
       const report = hookReport(hookProbe(door));
       door.close();
-      took.push(performance.now() - started);
+      took.push(performance.now() - heldUpMs(process.pid) - started);
       return report;
     };
     const report = ask();
-    // What else the machine does can only make it longer: the shortest says what the trials take.
+    // Waiting for a CPU is the machine's; what else others do can only make it longer: the shortest says what it takes.
     for (let i = 0; i < 9 && Math.min(...took) >= 300; i++) ask();
     expect(Math.min(...took)).toBeLessThan(300);
     expect(readdirSync('/proc/self/fd').length).toBe(open);

@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { readInterrupts } from '../../src/sys/interrupts.js';
+import { heldUpMs } from './held.js';
 import { cannotTrace, ownNic, titled } from './needs.js';
 import { type Line, RunningTrace, linesOf, packetsIn } from './trace.js';
 
@@ -112,11 +113,12 @@ describe.skipIf(why !== undefined)(titled('the NIC of the default route', why), 
   it('shows its first stamp within a second of the command', async () => {
     // bench measures the start exactly; this bound only notices a start that hangs on something.
     const took: number[] = [];
-    // What else the machine does can only make it longer: the shortest says what the start takes.
+    // Waiting for a CPU is the machine's, not the start's; what else others do (caches, a CPU's twin) can only make it
+    // longer: the shortest says what it takes.
     for (let i = 0; i < 8 && !(Math.min(...took) < 1000); i++) {
       const started = performance.now();
       const running = await new RunningTrace([String(ownNic?.name), '--format', 'ndjson']).ready();
-      took.push(performance.now() - started);
+      took.push(performance.now() - started - heldUpMs(running.pid));
       await running.interrupt();
     }
     expect(Math.min(...took)).toBeLessThan(1000);

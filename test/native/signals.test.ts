@@ -43,7 +43,7 @@ describe.skipIf(cannotTrace !== undefined)(
   () => {
     it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
       `by %s at ${ROUNDS} moments sums up or goes quietly, and leaves nothing`,
-      { timeout: 20_000 + ROUNDS * 3000 },
+      { timeout: 60_000 + ROUNDS * 6000 },
       async (signal) => {
         const [objects, mounted] = [bpfObjects(), mounts()];
         const next = moments(SEED);
@@ -56,7 +56,7 @@ describe.skipIf(cannotTrace !== undefined)(
       },
     );
 
-    it(`by SIGKILL at ${ROUNDS} moments leaves nothing`, { timeout: 20_000 + ROUNDS * 3000 }, async () => {
+    it(`by SIGKILL at ${ROUNDS} moments leaves nothing`, { timeout: 60_000 + ROUNDS * 6000 }, async () => {
       const [objects, mounted] = [bpfObjects(), mounts()];
       const files = readdirSync(tmpdir()).filter((name) => !name.startsWith('rxstamp-trace-'));
       const next = moments(SEED + 1);
@@ -70,7 +70,7 @@ describe.skipIf(cannotTrace !== undefined)(
       expect(koffi).toEqual([]);
     });
 
-    it('by a second signal still gives the summary', { timeout: 20_000 }, async () => {
+    it('by a second signal still gives the summary', { timeout: 120_000 }, async () => {
       const running = await new RunningTrace(['lo']).ready();
       running.kill('SIGINT');
       running.kill('SIGTERM');
@@ -78,7 +78,7 @@ describe.skipIf(cannotTrace !== undefined)(
     });
 
     it('has no program, link or map left open by its own hook trials while it runs', {
-      timeout: 20_000,
+      timeout: 120_000,
     }, async () => {
       const before = bpfObjects();
       const running = await new RunningTrace(['lo']).ready();

@@ -33,7 +33,7 @@ function lacks(): string | undefined {
 
 const why = lacks();
 const CPU = 0;
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 240_000 };
 
 describe.skipIf(why !== undefined)(titled('ftrace on a veth pair', why), () => {
   const undo = new Undo();
