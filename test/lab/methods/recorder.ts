@@ -17,7 +17,7 @@ const SYMBOL_TURNS = 60;
  * Waits until the kernel's symbols stay as they are: it frees BPF programs and trampolines some time behind their owner's
  * end. trace-cmd asks for their size and then reads them; when they change in between it ends without a file.
  */
-async function quietSymbols(guest: Guest): Promise<void> {
+export async function quietSymbols(guest: Guest): Promise<void> {
   for (let turn = 0, last = ''; turn < SYMBOL_TURNS; turn++) {
     const now = await guest.shell('cksum </proc/kallsyms');
     if (now === last) return;
