@@ -58,6 +58,10 @@ describe('qemuArguments', () => {
     expect(valuesOf('-smp', counted)).toEqual(['1']);
     expect(valuesOf('-accel', counted)).toEqual(['tcg,thread=single']);
     expect(valuesOf('-icount', args)).toEqual([]);
+    // Costs that were counted before stay comparable: same CPU, same kernel.
+    expect(valuesOf('-cpu', counted)).toEqual(['max']);
+    expect(valuesOf('-append', counted)[0]).not.toMatch(/init_on_alloc/);
+    expect(valuesOf('-cpu', args)).toEqual(['max,erms=off,fsrm=off']);
   });
 
   it('logs trace events with the time of the host', () => {

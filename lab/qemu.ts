@@ -38,7 +38,18 @@ export interface QemuOptions {
 /** The kernel's command line. A panic ends the guest; mitigations would only blur what the emulator counts. */
 function kernelLine(options: QemuOptions): string {
   const words = ['console=ttyS0', 'quiet', 'panic=-1', 'oops=panic', 'mitigations=off', 'tsc=reliable'];
-  return [...words, 'rdinit=/init', ...(options.append === '' ? [] : [options.append])].join(' ');
+  // Debian's kernels clear each page that they give out, which is slow work for an emulator.
+  const uncleared = options.icount ? [] : ['init_on_alloc=0'];
+  const added = options.append === '' ? [] : [options.append];
+  return [...words, ...uncleared, 'rdinit=/init', ...added].join(' ');
+}
+
+/**
+ * All that the emulator can do; but where time is what counts, a kernel that believes in fast string instructions copies
+ * and clears byte by byte here. Without both, starting a trace takes a sixth less. What is counted stays as it is.
+ */
+function cpuModel({ icount }: QemuOptions): string {
+  return icount ? 'max' : 'max,erms=off,fsrm=off';
 }
 
 /** QEMU's option lists are split at commas; a comma inside a value is doubled. */
@@ -95,7 +106,7 @@ export function qemuArguments(options: QemuOptions): string[] {
     ['-display', 'none'],
     options.data === undefined ? [] : ['-L', options.data],
     ['-machine', 'q35'],
-    ['-cpu', 'max'],
+    ['-cpu', cpuModel(options)],
     ['-accel', `tcg,thread=${options.icount ? 'single' : 'multi'}`],
     options.icount ? ['-icount', 'shift=0'] : [],
     ['-smp', String(options.icount ? 1 : options.cpus)],

@@ -167,14 +167,13 @@ export function explainChecks(guest: Guest, kernel: string): void {
       async () => since().length,
       (count) => count >= FRAMES,
     );
-    const to = await uptime();
-    const last = since().at(-1)?.time ?? 0;
     // What bpftrace has not printed when it is told to end it forgets.
+    const to = since().at(-1)?.time ?? 0;
     await settle(
       async () =>
         started.every((one, index) => {
           const live = ownCommand(lines[index] as Line, index) === undefined && !one.over;
-          return !live || printed(index).some((time) => time >= last - ROUNDED_NS);
+          return !live || printed(index).some((time) => time >= to - ROUNDED_NS);
         }),
       (all) => all,
       PRINTED,
