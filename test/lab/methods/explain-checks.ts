@@ -167,17 +167,17 @@ export function explainChecks(guest: Guest, kernel: string): void {
       async () => since().length,
       (count) => count >= FRAMES,
     );
-    // What bpftrace has not printed when it is told to end it forgets.
     const to = since().at(-1)?.time ?? 0;
-    await settle(
-      async () =>
-        started.every((one, index) => {
-          const live = ownCommand(lines[index] as Line, index) === undefined && !one.over;
-          return !live || printed(index).some((time) => time >= to - ROUNDED_NS);
-        }),
-      (all) => all,
-      PRINTED,
+    // What bpftrace has not printed when it is told to end it forgets, and it prints a CPU's events behind another's.
+    const live = started.flatMap((one, index) =>
+      ownCommand(lines[index] as Line, index) === undefined && !one.over ? [index] : [],
     );
+    const missing = (index: number): Entry[] => {
+      const entries = entriesIn(trace.soFar.stdout);
+      const times = printed(index).sort((a, b) => a - b);
+      return [...matched(entries, times).missing].filter(({ time }) => time >= from && time <= to);
+    };
+    await settle(async () => live.every((index) => missing(index).length === 0), Boolean, PRINTED);
     const done = await endAll(lines, started);
     for (const [index, line] of lines.entries()) {
       const { stdout, stderr } = done[index] as Finished;
