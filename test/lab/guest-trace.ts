@@ -124,6 +124,19 @@ export class GuestTrace {
     if (count < times) throw new Error(`the trace said ${what} ${count} times: ${this.said.slice(from)}`);
   }
 
+  /** Waits until it has printed so many of these. */
+  async prints(what: RegExp, count: number): Promise<void> {
+    await settle(
+      async () => this.printed.match(what)?.length ?? 0,
+      (so) => so >= count,
+    );
+  }
+
+  /** What it has printed. */
+  get printed(): string {
+    return this.running.soFar.stdout;
+  }
+
   /** What it has said on standard error. */
   get said(): string {
     return this.running.soFar.stderr;
