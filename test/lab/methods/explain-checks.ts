@@ -26,61 +26,49 @@ const PRINTED = 60;
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Nanoseconds of each line that a tool printed. */
-function timesOf(tool: Tool, text: string): number[] {
-  if (tool === 'bpftrace')
-    return [...text.matchAll(/^irq .* time (\d+)$/gm)].map((match) => Number(match[1]));
-  return text
-    .split('\n')
-    .filter((line) => !line.startsWith('#'))
-    .flatMap((line) => {
-      const [, seconds, fraction = ''] = /\s(\d+)\.(\d+):\s/.exec(line) ?? [];
-      return seconds === undefined ? [] : [Number(seconds) * 1e9 + Number(fraction.padEnd(9, '0'))];
-    });
-}
-
-interface Entry {
+/** Something that happened on a CPU. */
+interface Moment {
+  /** CLOCK_MONOTONIC, ns. */
   readonly time: number;
   readonly cpu: number;
+}
+
+/** Each line that a tool printed, in the order of time. */
+function momentsIn(tool: Tool, text: string): Moment[] {
+  const line =
+    tool === 'bpftrace' ? /^irq .* cpu (\d+) time (\d+)$/gm : /^[^#\n]*?\[(\d+)\].*?\s(\d+)\.(\d+):\s/gm;
+  return [...text.matchAll(line)]
+    .map(([, cpu, whole, fraction]) => ({
+      time: fraction === undefined ? Number(whole) : Number(whole) * 1e9 + Number(fraction.padEnd(9, '0')),
+      cpu: Number(cpu),
+    }))
+    .sort((a, b) => a.time - b.time);
 }
 
 /** Text may round down by a microsecond. */
 const ROUNDED_NS = 1000;
 
 /**
- * Which of a tool's times is of which interrupt. It lies behind the interrupt's entry and before the CPU enters the next
- * one, however long the CPU is held back in between; of several interrupts that it can be of, it is of the one that must
- * be over first, so that as many as possible have one.
+ * Which of a tool's moments is of which interrupt: it lies behind the interrupt's entry, and before the same CPU enters the
+ * next one, however long that is held back in between.
  * @param entries in the order of time
- * @returns the entries without a time, the times of no entry, and how far behind their entries the others are
+ * @returns the entries without a moment, the moments of no entry, and how far behind their entries the others are
  */
 function matched(
-  entries: readonly Entry[],
-  times: readonly number[],
-): { missing: Set<Entry>; extra: number[]; apart: number[] } {
+  entries: readonly Moment[],
+  moments: readonly Moment[],
+): { missing: Set<Moment>; extra: Moment[]; apart: number[] } {
   const missing = new Set(entries);
-  const extra: number[] = [];
+  const extra: Moment[] = [];
   const apart: number[] = [];
-  const ends = new Map<Entry, number>();
-  const next = new Map<number, number>();
-  for (const entry of entries.toReversed()) {
-    ends.set(entry, next.get(entry.cpu) ?? Number.POSITIVE_INFINITY);
-    next.set(entry.cpu, entry.time);
-  }
-  const end = (entry: Entry): number => ends.get(entry) as number;
-  let open: Entry[] = [];
+  const entered = new Map<number, Moment>();
   let at = 0;
-  for (const time of times) {
-    while (at < entries.length && (entries[at] as Entry).time <= time + ROUNDED_NS)
-      open.push(entries[at++] as Entry);
-    open = open.filter((entry) => end(entry) > time).sort((a, b) => end(a) - end(b));
-    const entry = open.shift();
-    if (entry === undefined) {
-      extra.push(time);
-    } else {
-      missing.delete(entry);
-      apart.push(Math.abs(time - entry.time));
-    }
+  for (const moment of moments) {
+    for (; at < entries.length && (entries[at] as Moment).time <= moment.time + ROUNDED_NS; at++)
+      entered.set((entries[at] as Moment).cpu, entries[at] as Moment);
+    const entry = entered.get(moment.cpu);
+    if (entry === undefined || !missing.delete(entry)) extra.push(moment);
+    else apart.push(Math.abs(moment.time - entry.time));
   }
   return { missing, extra, apart };
 }
@@ -94,7 +82,7 @@ const ownCommand = ({ tool }: Line, index: number): string | undefined =>
   tool === 'trace-cmd' || tool === 'perf' ? `sleep 86400.${index}` : undefined;
 
 /** The interrupts that a trace has printed so far. */
-function entriesIn(text: string): Entry[] {
+function entriesIn(text: string): Moment[] {
   return text
     .split('\n')
     .slice(0, -1)
@@ -146,8 +134,8 @@ export function explainChecks(guest: Guest, kernel: string): void {
       return guest.start(['sh', '-c', script(['set -e', ...line.prepare, `exec ${command}`])]);
     });
     // Those that print are ready when they do, the others when their own command runs.
-    const printed = (index: number): number[] =>
-      timesOf((lines[index] as Line).tool, (started[index] as Running).soFar.stdout);
+    const printed = (index: number): Moment[] =>
+      momentsIn((lines[index] as Line).tool, (started[index] as Running).soFar.stdout);
     const ready = (index: number, commands: readonly string[]): boolean => {
       const own = ownCommand(lines[index] as Line, index);
       return own === undefined ? printed(index).length > 0 : commands.includes(own);
@@ -159,7 +147,7 @@ export function explainChecks(guest: Guest, kernel: string): void {
       await pause(300);
     }
     const from = await uptime();
-    const since = (): Entry[] => entriesIn(trace.soFar.stdout).filter(({ time }) => time >= from);
+    const since = (): Moment[] => entriesIn(trace.soFar.stdout).filter(({ time }) => time >= from);
     // How many interrupts frames make is a matter of chance: a CPU that is held back takes all that came by one.
     for (let round = 0; round < ROUNDS && since().length < FRAMES; round++)
       await sendCounted(guest, frames(FRAMES), { burst: 1, gapUs: 20_000 });
@@ -172,10 +160,9 @@ export function explainChecks(guest: Guest, kernel: string): void {
     const live = started.flatMap((one, index) =>
       ownCommand(lines[index] as Line, index) === undefined && !one.over ? [index] : [],
     );
-    const missing = (index: number): Entry[] => {
+    const missing = (index: number): Moment[] => {
       const entries = entriesIn(trace.soFar.stdout);
-      const times = printed(index).sort((a, b) => a - b);
-      return [...matched(entries, times).missing].filter(({ time }) => time >= from && time <= to);
+      return [...matched(entries, printed(index)).missing].filter(({ time }) => time >= from && time <= to);
     };
     await settle(async () => live.every((index) => missing(index).length === 0), Boolean, PRINTED);
     const done = await endAll(lines, started);
@@ -221,22 +208,24 @@ export function explainChecks(guest: Guest, kernel: string): void {
     const entries = entriesIn(stdout);
     const results = document.equivalents.map(({ id, tool, exact }) => {
       const { text, stderr, from, to } = outputs.get(id) ?? { text: '', stderr: 'not run', from: 0, to: 0 };
-      const within = (time: number): boolean => time >= from && time <= to;
-      const times = timesOf(tool, text).sort((a, b) => a - b);
-      const { missing, extra, apart } = matched(entries, times);
-      const ours = entries.filter(({ time }) => within(time));
-      const missed = ours.filter((entry) => missing.has(entry)).length;
+      const within = ({ time }: Moment): boolean => time >= from && time <= to;
+      const moments = momentsIn(tool, text);
+      const { missing, extra, apart } = matched(entries, moments);
+      const ours = entries.filter(within);
+      const missed = ours.filter((entry) => missing.has(entry));
       // What shows other interrupts too may have more.
       const others = exact ? extra.filter(within).length : 0;
       const usual = apart.sort((a, b) => a - b)[Math.floor(apart.length / 2)] ?? Number.NaN;
       process.stderr.write(
-        `${kernel} ${id}: ${missed} of ${ours.length} missing, ${times.length} in all; median ${usual} ns behind\n`,
+        `${kernel} ${id}: ${missed.length} of ${ours.length} missing, ${moments.length} in all; median ${usual} ns behind\n`,
       );
       return {
         id,
         enough: ours.length >= FRAMES,
         same:
-          missed + others === 0 ? 'all' : `${missed} of ${ours.length} missing, ${others} of none: ${stderr}`,
+          missed.length + others === 0
+            ? 'all'
+            : `missing ${missed.map(({ time, cpu }) => `${time - from} ns on CPU ${cpu}`).join(', ')}, ${others} of none: ${stderr}`,
         close: usual < APART_NS,
       };
     });
