@@ -53,6 +53,17 @@ describe('the summary', () => {
     expect(summary.json(new LossLedger())).not.toHaveProperty('lateStages');
     summary.lateStages = 2;
     expect(summary.json(new LossLedger())).toMatchObject({ lateStages: 2 });
+    expect(summary.detailLines()[0]).toMatch(
+      /^2 stamps came after the packet was shown: the CPU was held back/,
+    );
+  });
+
+  it('names --wait as the cure for late stamps only where it is one', () => {
+    const summary = new Summary(['driver', 'stack', 'socket', 'read']);
+    summary.lateStages = 1;
+    expect(summary.detailLines()).toContain(
+      '1 stamp came after the packet was shown: --wait holds packets longer',
+    );
   });
 
   it('says how many were seen where a filter kept some back, and why', () => {

@@ -87,12 +87,15 @@ export class Summary {
   stopped: Stopped | undefined;
   private readonly lookups: Lookups;
   private readonly looksFurther: boolean;
+  /** Packets are held until their end is seen, as long as --wait says. */
+  private readonly waitsForEnd: boolean;
   private readonly stamped: readonly number[];
 
   /** @param stages that are stamped: without one behind `stack` nothing is said about how ways ended */
   constructor(stages: readonly StageName[] = STAGE_NAMES, lookups: Lookups = NO_LOOKUPS) {
     this.stamped = stages.map((stage) => stageIndex(stage)).filter((stage) => stage >= FIRST_POLL_STAGE);
     this.looksFurther = stages.some((stage) => stageIndex(stage) > stageIndex('stack'));
+    this.waitsForEnd = stages.some((stage) => stageIndex(stage) >= stageIndex('read'));
     this.lookups = lookups;
   }
 
@@ -164,7 +167,11 @@ export class Summary {
     if (this.looksFurther && this.packets > 0) lines.push(`ways: ${this.fateText()}`);
     if (this.lateStages > 0)
       lines.push(
-        `${some(this.lateStages, 'stamp')} came after the packet was shown: --wait holds packets longer`,
+        `${some(this.lateStages, 'stamp')} came after the packet was shown: ${
+          this.waitsForEnd
+            ? '--wait holds packets longer'
+            : 'the CPU was held back; only packets that are followed to read are held longer'
+        }`,
       );
     const bars = HOW_NAMES.flatMap((name, index) => {
       const { count, median, max } = this.widths[index] as Widths;
