@@ -73,19 +73,23 @@ export async function receiveIrqs(guest: Guest, name = 'eth0'): Promise<number[]
   );
 }
 
-/** How often these interrupts have come since the guest booted, on all of its CPUs together. */
-export async function interruptCount(guest: Guest, irqs: readonly number[]): Promise<number> {
+/** How often each of these interrupts has come since the guest booted, on all of its CPUs together. */
+export async function interruptCounts(guest: Guest, irqs: readonly number[]): Promise<number[]> {
   const [head = '', ...lines] = (await guest.shell('cat /proc/interrupts')).split('\n');
   const cpus = head.trim().split(/\s+/).length;
-  const mine = lines.filter((line) => irqs.includes(Number.parseInt(line, 10)));
-  const counts = mine.flatMap((line) =>
-    line
-      .trim()
-      .split(/\s+/)
-      .slice(1, 1 + cpus)
-      .map(Number),
-  );
-  return counts.reduce((sum, count) => sum + count, 0);
+  return irqs.map((irq) => {
+    const columns =
+      lines
+        .find((line) => Number.parseInt(line, 10) === irq)
+        ?.trim()
+        .split(/\s+/) ?? [];
+    return columns.slice(1, 1 + cpus).reduce((sum, count) => sum + Number(count), 0);
+  });
+}
+
+/** The same, of all of them together. */
+export async function interruptCount(guest: Guest, irqs: readonly number[]): Promise<number> {
+  return (await interruptCounts(guest, irqs)).reduce((sum, count) => sum + count, 0);
 }
 
 /** A trace that is running. */

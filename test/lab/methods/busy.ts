@@ -2,18 +2,10 @@
 import type { Guest } from '../../../lab/guest.js';
 import type { Pacing } from '../../../lab/inject.js';
 import { sendCounted } from '../../../lab/trace-in-guest.js';
+import { interruptCounts } from '../guest-trace.js';
 
 /** How often frames are sent, at most. */
 const ROUNDS = 30;
-
-/** The kernel's counts of these lines, both CPUs together. */
-export async function counts(guest: Guest, irqs: readonly number[]): Promise<number[]> {
-  const text = await guest.shell('cat /proc/interrupts');
-  return irqs.map((irq) => {
-    const columns = new RegExp(`^ *${irq}: +(\\d+) +(\\d+)`, 'm').exec(text);
-    return Number(columns?.[1]) + Number(columns?.[2]);
-  });
-}
 
 export const differences = (to: readonly number[], from: readonly number[]): number[] =>
   to.map((count, index) => count - (from[index] as number));
@@ -31,10 +23,10 @@ export async function sendBusy(
   frames: (round: number) => readonly Buffer[],
   pacing: Pacing,
 ): Promise<number[]> {
-  const before = await counts(guest, irqs);
+  const before = await interruptCounts(guest, irqs);
   for (let round = 0; ; round++) {
     await sendCounted(guest, frames(round), pacing);
-    const come = differences(await counts(guest, irqs), before);
+    const come = differences(await interruptCounts(guest, irqs), before);
     if (round === ROUNDS || come.every((count) => count > enough)) return come;
   }
 }

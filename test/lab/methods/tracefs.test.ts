@@ -7,7 +7,8 @@ import { SINK_PORT, sequencePayload, udpFrame } from '../../../lab/frames.js';
 import { Guest } from '../../../lab/guest.js';
 import { sendCounted, settle } from '../../../lab/trace-in-guest.js';
 import type { IrqReport, IrqsDocument } from '../../../src/nic/irq-report.js';
-import { counts, differences, sendBusy } from './busy.js';
+import { interruptCounts } from '../guest-trace.js';
+import { differences, sendBusy } from './busy.js';
 import { Recorder } from './recorder.js';
 
 const CLI = ['node', 'dist/src/cli/main.js'];
@@ -81,13 +82,13 @@ async function prepare(guest: Guest): Promise<readonly IrqReport[]> {
 }
 
 async function watch(guest: Guest, args: readonly string[], irqs: readonly number[]): Promise<Seen> {
-  const outerStart = await counts(guest, irqs);
+  const outerStart = await interruptCounts(guest, irqs);
   const running = guest.start([...CLI, 'trace', ...args, '--interrupts', '--format', 'ndjson']);
   for await (const line of running.lines()) if (line.includes('"meta"')) break;
   const inner = await sendBusy(guest, irqs, BUSY, () => spread(FRAMES), { gapUs: 1000 });
   running.kill('SIGINT');
   const { code, stdout, stderr } = await running.wait();
-  const outerEnd = await counts(guest, irqs);
+  const outerEnd = await interruptCounts(guest, irqs);
   expect(stdout, stderr).not.toBe('');
   const lines = stdout
     .trim()

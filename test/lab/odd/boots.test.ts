@@ -4,8 +4,15 @@
  */
 import { describe, expect, it } from 'vitest';
 import { withGuest } from '../../../lab/with-guest.js';
-import { NOTHING_LOST, carrierOf } from '../guest-trace.js';
-import { GuestTrace, outOfOrder, phaseFrames, receiveIrqs, sh } from './tracing.js';
+import {
+  carrierOf,
+  GuestTrace,
+  NOTHING_LOST,
+  outOfOrder,
+  phaseFrames,
+  receiveIrqs,
+  sh,
+} from '../guest-trace.js';
 
 const COUNT = 500;
 const long = process.env['RXSTAMP_LONG'] === '1';

@@ -4,8 +4,17 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Guest } from '../../../lab/guest.js';
-import { NOTHING_LOST, carrierOf, interruptsMoved } from '../guest-trace.js';
-import { GuestTrace, type Traced, outOfOrder, phaseFrames, receiveIrqs, sh } from './tracing.js';
+import {
+  carrierOf,
+  GuestTrace,
+  interruptsMoved,
+  NOTHING_LOST,
+  outOfOrder,
+  phaseFrames,
+  receiveIrqs,
+  sh,
+  type Traced,
+} from '../guest-trace.js';
 
 const COUNT = 100;
 

@@ -5,8 +5,17 @@ import { Guest } from '../../../lab/guest.js';
 import type { Entrance } from '../../../lab/trace-in-guest.js';
 import { compile } from '../../support/compile.js';
 import type { PacketLine } from '../ndjson.js';
-import { NOTHING_LOST, carrierOf, moveInterrupts } from '../guest-trace.js';
-import { GuestTrace, type Traced, outOfOrder, phaseFrames, receiveIrqs, sh } from './tracing.js';
+import {
+  carrierOf,
+  GuestTrace,
+  moveInterrupts,
+  NOTHING_LOST,
+  outOfOrder,
+  phaseFrames,
+  receiveIrqs,
+  sh,
+  type Traced,
+} from '../guest-trace.js';
 
 const COUNT = 200;
 /** Packets of fifteen polls. */
