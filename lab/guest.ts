@@ -30,6 +30,7 @@ import { setupScript } from './guest-setup.js';
 import { ensureInitramfs } from './initramfs.js';
 import { Injector } from './inject.js';
 import { DEFAULT_KERNEL } from './kernels.js';
+import { lastWords } from './last-words.js';
 import { takeTurn } from './lock.js';
 import { DEFAULT_NIC, type NicSpec, parseNic } from './nics.js';
 import { type Say, quiet, since } from './progress.js';
@@ -307,12 +308,11 @@ export class Guest {
     const last = ['console.log', 'qemu.log']
       .map((name) => join(this.folder, name))
       .filter(existsSync)
-      .flatMap((file) => readFileSync(file, 'latin1').split('\n'))
-      .map((line) => line.trim())
-      .findLast((line) => line !== '');
+      .map((file) => lastWords(readFileSync(file, 'latin1')))
+      .findLast((words) => words !== '');
     return new RxError('RXS_LAB', {
       doing,
-      why: last === undefined ? why : `${why}; last words: ${last.slice(0, 200)}`,
+      why: last === undefined ? why : `${why}; last words: ${last}`,
       hint: hint ?? `look at ${join(this.folder, 'console.log')}`,
     });
   }
