@@ -107,7 +107,10 @@ export function qemuArguments(options: QemuOptions): string[] {
     options.data === undefined ? [] : ['-L', options.data],
     ['-machine', 'q35'],
     ['-cpu', cpuModel(options)],
-    ['-accel', `tcg,thread=${options.icount ? 'single' : 'multi'}`],
+    // One thread for all CPUs. With a thread each, a CPU may translate code that another one is about to patch, and keep
+    // the old code for good (accel/tcg/cputlb.c: notdirty_write drops translations, and stores then): a kernel that
+    // attaches and detaches probes dies sooner or later of an int3 that it has long removed.
+    ['-accel', 'tcg,thread=single'],
     options.icount ? ['-icount', 'shift=0'] : [],
     ['-smp', String(options.icount ? 1 : options.cpus)],
     ['-m', `${options.memory}M`],
