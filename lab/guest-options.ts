@@ -23,7 +23,7 @@ export interface GuestOptions {
   readonly append?: string;
   /** Kernel modules to load besides the NIC's. */
   readonly modules?: readonly string[];
-  /** Seconds until the guest must be ready; 120 unless said. */
+  /** Seconds until the guest must be ready, else it is started once more, with time enough; 60 unless said. */
   readonly bootTimeout?: number;
   /** Seconds after which the guest is ended whatever it does; 900 unless said. */
   readonly lifeTime?: number;

@@ -38,10 +38,17 @@ export interface QemuOptions {
 /** The kernel's command line. A panic ends the guest; mitigations would only blur what the emulator counts. */
 function kernelLine(options: QemuOptions): string {
   const words = ['console=ttyS0', 'quiet', 'panic=-1', 'oops=panic', 'mitigations=off', 'tsc=reliable'];
-  // Debian's kernels clear each page that they give out, which is slow work for an emulator.
-  const uncleared = options.icount ? [] : ['init_on_alloc=0'];
+  const uncounted = options.icount
+    ? []
+    : [
+        // Debian's kernels clear each page that they give out, which is slow work for an emulator.
+        'init_on_alloc=0',
+        // Each command is a session, and so a group whose weight changes all the time. Schedulers since 6.6 add that up
+        // until nobody may run, and die in pick_task_fair (20251103130441.1013188-1-quzicheng@huawei.com on LKML).
+        'noautogroup',
+      ];
   const added = options.append === '' ? [] : [options.append];
-  return [...words, ...uncleared, 'rdinit=/init', ...added].join(' ');
+  return [...words, ...uncounted, 'rdinit=/init', ...added].join(' ');
 }
 
 /**
