@@ -43,8 +43,9 @@ function kernelLine(options: QemuOptions): string {
     : [
         // Debian's kernels clear each page that they give out, which is slow work for an emulator.
         'init_on_alloc=0',
-        // Each command is a session, and so a group whose weight changes all the time. Schedulers since 6.6 add that up
-        // until nobody may run, and die in pick_task_fair (20251103130441.1013188-1-quzicheng@huawei.com on LKML).
+        // Each command is a session, and so a group whose weight changes all the time, of which the arithmetic of schedulers
+        // since 6.6 overflows (20251103130441.1013188-1-quzicheng@huawei.com on LKML). A guest on 6.12 died in
+        // pick_task_fair as it is told there; that it was this is inferred.
         'noautogroup',
       ];
   const added = options.append === '' ? [] : [options.append];
