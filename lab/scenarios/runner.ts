@@ -1,18 +1,17 @@
-/** Runs scenarios: one guest per set of needs, each scenario a pass, a failure or a skip with its reason. */
+/** Runs scenarios: one guest per set of needs, each scenario a pass or a failure with its reason. */
 import { RxError } from '../../src/base/errors.js';
 import type { Guest } from '../guest.js';
 import type { GuestOptions } from '../guest-options.js';
 import type { Say } from '../progress.js';
 import { openGuest } from '../with-guest.js';
-import { lacking } from './features.js';
-import type { Needs, Scenario } from './scenario.js';
+import type { Scenario } from './scenario.js';
 
 /** How a scenario went. */
 export interface Result {
   readonly kernel: string;
   readonly scenario: string;
-  readonly verdict: 'pass' | 'fail' | 'skip';
-  /** Why it failed or was skipped. */
+  readonly verdict: 'pass' | 'fail';
+  /** Why it failed. */
   readonly reason?: string;
   readonly seconds: number;
 }
@@ -24,16 +23,11 @@ export interface Group {
   readonly scenarios: readonly Scenario[];
 }
 
-function guestOptions(kernel: string, needs: Needs): GuestOptions {
-  const { kernels: _kernels, features: _features, ...guest } = needs;
-  return { ...guest, kernel };
-}
-
 /** Puts scenarios that need the same guest together, in the order of their first. */
 export function groupScenarios(kernel: string, scenarios: readonly Scenario[]): Group[] {
   const groups = new Map<string, { options: GuestOptions; scenarios: Scenario[] }>();
   for (const one of scenarios) {
-    const options = guestOptions(kernel, one.needs);
+    const options: GuestOptions = { ...one.needs, kernel };
     const key = JSON.stringify(options);
     const group = groups.get(key) ?? { options, scenarios: [] };
     group.scenarios.push(one);
@@ -46,13 +40,6 @@ export function groupScenarios(kernel: string, scenarios: readonly Scenario[]): 
     if (append) words.push(append);
     return { label: `${kernel}, ${words.join(', ')}`, options, scenarios: members };
   });
-}
-
-/** Why this scenario is not for this kernel or guest; undefined when it is. */
-export async function skipReason(kernel: string, one: Scenario, guest: Guest): Promise<string | undefined> {
-  const { kernels, features } = one.needs;
-  if (kernels !== undefined && !kernels.includes(kernel)) return `runs on ${kernels.join(', ')}`;
-  return lacking(guest, features ?? []);
 }
 
 const wordsOf = (error: unknown): string =>
@@ -68,8 +55,6 @@ async function runOne(kernel: string, one: Scenario, guest: Guest): Promise<Resu
     seconds: (performance.now() - from) / 1000,
   });
   try {
-    const reason = await skipReason(kernel, one, guest);
-    if (reason !== undefined) return result('skip', reason);
     await one.run(guest);
     return result('pass');
   } catch (error) {

@@ -2,16 +2,9 @@
 import type { Guest } from '../guest.js';
 import type { GuestOptions } from '../guest-options.js';
 import type { Pacing, Sent } from '../inject.js';
-import type { FeatureName } from './features.js';
 
-/** What a scenario needs. Scenarios with the same guest share one, one after the other. */
-export interface Needs
-  extends Pick<GuestOptions, 'nic' | 'cpus' | 'memory' | 'icount' | 'append' | 'modules'> {
-  /** Only these kernels; all when left out. Prefer features: they say why. */
-  readonly kernels?: readonly string[];
-  /** What the guest must be able to do; skipped with the reason otherwise. */
-  readonly features?: readonly FeatureName[];
-}
+/** The guest that a scenario needs. Scenarios with the same guest share one, one after the other. */
+export type Needs = Pick<GuestOptions, 'nic' | 'cpus' | 'memory' | 'icount' | 'append' | 'modules'>;
 
 /** A scenario as the runner sees it. */
 export interface Scenario {
