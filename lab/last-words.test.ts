@@ -21,4 +21,10 @@ it('tells of a stall, and not without end', () => {
   const stack = Array.from({ length: 200 }, (_, line) => `[  106.3] frame ${line}`);
   const told = lastWords([stall, ...stack].join('\n')).split('\n');
   expect([told[0], told.length]).toEqual([stall, 80]);
+  expect(told.slice(59, 62).map((line) => line.trim())).toEqual([
+    '[  106.3] frame 58',
+    '(122 more lines)',
+    '[  106.3] frame 181',
+  ]);
+  expect(told.at(-1)).toContain('frame 199');
 });
