@@ -142,7 +142,7 @@ export function methodsText(
   const parts = new Map([...before, ...reports.map((one) => [one.kernel, kernelText(one)] as const)]);
   const kernels = [...METHOD_KERNELS, ...[...parts.keys()].filter((name) => !METHOD_KERNELS.includes(name))];
   return [
-    `rxstamp ${version}, in the lab: igb with two queues, two emulated CPUs. Times are those of an emulated CPU, good for order and proportion; a CPU time per interrupt also has what the emulator takes to translate code that a method has patched, and, as the CPUs take turns, what one waits for the other; so has a p99.`,
+    `rxstamp ${version}, in the lab: igb with two queues, two emulated CPUs. Times are those of an emulated CPU, good for order and proportion; a CPU time per interrupt also has what the emulator takes to translate code that a method has patched, and, as the CPUs take turns, what one waits for the other, which a p99 has too.`,
     '## Measured, kernel by kernel',
     ...kernels.map((kernel) => parts.get(kernel)).filter((text) => text !== undefined),
     '## The methods',
