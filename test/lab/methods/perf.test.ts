@@ -15,6 +15,7 @@ import { Guest } from '../../../lab/guest.js';
 import { settle } from '../../../lab/trace-in-guest.js';
 import { GuestTrace, NOTHING_LOST, type Traced, outOfOrder } from '../guest-trace.js';
 import type { PacketLine } from '../ndjson.js';
+import { oneToOne, sameRun } from './moments.js';
 import { Recorder } from './recorder.js';
 
 const LONG = process.env['RXSTAMP_LONG'] === '1';
@@ -207,19 +208,11 @@ describe.each(LONG ? ['6.12', '6.1', '5.10', '6.18', '7'] : ['6.12'])(
     });
 
     it('perf’s interrupts are perf record’s, one by one', () => {
-      const mine = one('interrupts').lines.interrupts.map(({ time }) => BigInt(time));
-      const line = record.filter(({ irq }) => irq === irqOfQueue.get(0)).map(({ time }) => time);
-      const distance = (time: bigint): number => Math.abs(Number(time - (mine[0] as bigint)));
-      const nearest = line.reduce((best, time, i) => (distance(time) < distance(line[best]!) ? i : best), 0);
-      const theirs = line.slice(nearest, nearest + mine.length);
+      const mine = one('interrupts').lines.interrupts.map(({ time }) => Number(time));
+      const line = record.filter(({ irq }) => irq === irqOfQueue.get(0)).map(({ time }) => Number(time));
+      const theirs = sameRun(mine, line, Number);
       expect(mine.length).toBeGreaterThan(COUNT / 8);
-      expect(theirs.length).toBe(mine.length);
-      // Both listeners are called by one interrupt before the next one comes: neither has one that the other has not.
-      const crossed = mine.filter(
-        (time, i) => i > 0 && (time <= theirs[i - 1]! || theirs[i]! <= mine[i - 1]!),
-      );
-      expect(crossed).toEqual([]);
-      expect(median(mine.map((time, i) => Math.abs(Number(time - theirs[i]!))))).toBeLessThan(APART_NS);
+      oneToOne(mine, theirs, APART_NS);
       expect(one('interrupts').account).toEqual(NOTHING_LOST);
     });
 
