@@ -246,7 +246,8 @@ function perfToolsLines(facts: ExplainFacts): Equivalent[] {
 function traceCmdLines(facts: ExplainFacts): Equivalent[] {
   const { handlers, functionTracer } = facts;
   const record = (id: string, what: string): Pick<Equivalent, 'run' | 'read' | 'undo'> => ({
-    run: `trace-cmd record -q -B ${id} -C mono ${what} -o /tmp/${id}.dat`,
+    // Else it leaves out what comes while its own threads have the CPU, interrupts too (trace-cmd-record(1)).
+    run: `trace-cmd record --no-filter -q -B ${id} -C mono ${what} -o /tmp/${id}.dat`,
     read: [`trace-cmd report -t -i /tmp/${id}.dat`],
     undo: [`rm /tmp/${id}.dat`],
   });

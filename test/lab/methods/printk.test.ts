@@ -156,7 +156,9 @@ describe.each(KERNELS)('printk and imported files on %s', (kernel) => {
     ] as const;
     const events = EVENTS.flatMap((event) => ['-e', event]);
     // Rings with room for all softirqs of some seconds in which the recorder was not run.
-    const cmd = ['trace-cmd', 'record', '-q', '-C', 'mono', '-b', '16384', '-o', '/tmp/t.dat', ...events];
+    // Without --no-filter it leaves out what comes while its own threads have the CPU.
+    const buffered = ['--no-filter', '-q', '-C', 'mono', '-b', '16384'];
+    const cmd = ['trace-cmd', 'record', ...buffered, '-o', '/tmp/t.dat', ...events];
     const perf = ['perf', 'record', '-q', '-a', '-k', 'mono', '-m', '16M', '-o', '/tmp/p.data', ...events];
     const recorders = [
       await Recorder.start(guest, 'trace-cmd', cmd),
