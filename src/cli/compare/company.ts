@@ -4,38 +4,18 @@ import type { Company } from '../../compare/report.js';
 import type { Method, MethodRequest } from '../../method/method.js';
 import { hangSlowProgram } from '../../sys/company.js';
 import { clockNow } from '../../sys/libc.js';
-import { type Sighting, matchInterrupts } from '../../compare/match.js';
+import { seenBy } from '../../compare/company.js';
 import { countInterrupts } from './cost.js';
-import {
-  type Listener,
-  drainUntil,
-  endAll,
-  listenFromNow,
-  lostOf,
-  monotonic,
-  startAll,
-  stopped,
-} from './listen.js';
+import { drainUntil, endAll, listenFromNow, lostOf, monotonic, startAll, stopped } from './listen.js';
 
 /** A node process may take so long to start on a slow machine, and no longer. */
 const START_MS = 20_000;
 
+/** Everybody listens so much longer at either end: methods stamp an interrupt at different times. */
+const EDGE_NS = 100_000_000;
+
 /** What each method saw, or why there was no company. */
 export type CompanyResult = ReadonlyMap<Method, Company> | string;
-
-/** What the method that saw the most saw from one moment to another; best one that stamps the handler's end. */
-function referenceOf(listeners: readonly Listener[], from: number, to: number): readonly Sighting[] {
-  const within = listeners
-    .map(({ sightings }) => sightings.filter(({ irq, time }) => irq >= 0 && time >= from && time <= to))
-    .sort((a, b) => b.length - a.length);
-  const most = within[0]?.length ?? 0;
-  const ended = (all: readonly Sighting[]): boolean => all.every(({ end }) => !Number.isNaN(end));
-  return within.find((all) => all.length === most && ended(all)) ?? within[0] ?? [];
-}
-
-/** How many interrupts of the reference a method saw. */
-const matchedWith = (reference: readonly Sighting[], seen: readonly Sighting[]): number =>
-  matchInterrupts(reference, seen).times.reduce((sum, time) => sum + Number(!Number.isNaN(time)), 0);
 
 /**
  * Runs the methods beside a slow program until one of them has seen `count` interrupts, and for no longer than `limitNs`.
@@ -64,18 +44,20 @@ export async function keepCompany(
   try {
     if (!(await company.ready)) return 'the task that calls the slow program did not start';
     listenFromNow(listeners, base);
+    await drainUntil(listeners, monotonic() + EDGE_NS, stopped);
+    const start = listeners.map(({ sightings }) => sightings.length);
     // Reading a count takes its time. What came between the two outer stamps is at least what the counts differ by.
     const from = monotonic() - zero;
     const before = countInterrupts(irqs);
-    const enough = (): boolean => listeners.some(({ sightings }) => sightings.length >= count);
+    const enough = (): boolean =>
+      listeners.some(({ sightings }, index) => sightings.length - (start[index] as number) >= count);
     await drainUntil(listeners, monotonic() + limitNs, () => enough() || stopped());
     const counted = countInterrupts(irqs) - before;
     const to = monotonic() - zero;
+    await drainUntil(listeners, monotonic() + EDGE_NS, stopped);
     endAll(listeners);
-    const reference = referenceOf(listeners, from, to);
-    // All that came before was left out, and what came behind the end belongs to no interrupt of the reference.
-    const seen = listeners.map(({ sightings }) => matchedWith(reference, sightings));
-    const interrupts = Math.max(counted, reference.length);
+    const all = listeners.map(({ sightings }) => sightings);
+    const { interrupts, seen } = seenBy(all, { from, to }, counted);
     return new Map(
       listeners.map((listener, index) => [
         listener.method,
